@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is built alike: warnings are errors; release builds drop the dynamic exclusivity checks, which
+/// cost a third of the fan-out path. Bounds and overflow checks stay.
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "hubbub",
+    products: [
+        .executable(name: "hubbub", targets: ["hubbub"]),
+        .executable(name: "loadtest", targets: ["loadtest"]),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+        library("Wire"),
+        library("Telemetry", ["CLinux"]),
+        library("Reactor", ["CLinux", "Telemetry"]),
+        library("ChatProtocol", ["Wire"]),
+        library("Chat", ["ChatProtocol", "Wire"]),
+        library("Storage", ["Chat", "ChatProtocol", "Wire", "CSQLite", "CLinux"]),
+        library("Agents", ["Chat", "ChatProtocol", "Wire", "Reactor", "CCurl", "CSQLite", "CLinux"]),
+        library(
+            "Server",
+            ["Chat", "ChatProtocol", "Wire", "Reactor", "Agents", "Storage", "Telemetry", "COpenSSL", "CLinux"]),
+        .executableTarget(
+            name: "hubbub", dependencies: ["Server", "Storage", "Telemetry", "CLinux"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "loadtest", dependencies: ["Wire", "Reactor", "ChatProtocol", "CLinux"], path: "loadtest",
+            exclude: ["floor.c"], swiftSettings: swiftSettings),
+
+        tests("WireTests", ["Wire"]),
+        tests("ReactorTests", ["Reactor", "CLinux"]),
+        tests("ChatProtocolTests", ["ChatProtocol", "Wire"]),
+        tests("ChatTests", ["Chat", "ChatProtocol", "Wire"]),
+        tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
+        tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
+        tests("ServerTests", ["Server", "ChatProtocol", "Wire", "CLinux"]),
+        tests("TidyTests", []),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,25 @@
+#pragma once
+// The parts of Linux's interface that Swift does not import by itself.
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/// Accepts one connection, non-blocking and close-on-exec. Returns the descriptor, or -1 with `errno`.
+int hb_accept(int listener);
+/// Names the calling thread, for `top -H` and debuggers. At most 15 bytes.
+void hb_name_thread(const char *name);

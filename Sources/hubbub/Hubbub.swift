@@ -1,0 +1,4 @@
+@main
+struct Hubbub {
+    static func main() {}
+}

@@ -1,0 +1,4 @@
+@main
+struct LoadTest {
+    static func main() {}
+}
