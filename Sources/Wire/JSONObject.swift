@@ -1,0 +1,72 @@
+/// The members of a JSON object, in the order in which their keys first came; of equal keys the last value wins.
+///
+/// Keys compare as Swift strings do: canonically equivalent ones are equal.
+/// Small objects are searched; from `searchedCountMax` on an index keeps a hostile object from costing quadratic time.
+public struct JSONObject: Sendable {
+    static let searchedCountMax = 16
+
+    /// The members in order.
+    public private(set) var members: [(key: String, value: JSONValue)] = []
+    private var positions: [String: Int] = [:]
+
+    /// An object without members.
+    public init() {}
+
+    init(_ elements: [(String, JSONValue)]) {
+        for (key, value) in elements { self[key] = value }
+    }
+
+    /// Whether there are no members.
+    public var isEmpty: Bool { members.isEmpty }
+    /// How many members there are.
+    public var count: Int { members.count }
+
+    /// The value of a key; setting `nil` removes the member, setting `.null` does not.
+    public subscript(key: String) -> JSONValue? {
+        get { position(of: key).map { members[$0].value } }
+        set {
+            switch (position(of: key), newValue) {
+            case (let position?, let value?): members[position].value = value
+            case (let position?, nil): remove(at: position)
+            case (nil, let value?): append(key, value)
+            case (nil, nil): break
+            }
+        }
+    }
+
+    private func position(of key: String) -> Int? {
+        members.count > Self.searchedCountMax ? positions[key] : members.firstIndex { $0.key == key }
+    }
+
+    private mutating func append(_ key: String, _ value: JSONValue) {
+        members.append((key, value))
+        if members.count == Self.searchedCountMax + 1 {
+            index()
+        } else if members.count > Self.searchedCountMax {
+            positions[key] = members.count - 1
+        }
+    }
+
+    private mutating func remove(at position: Int) {
+        members.remove(at: position)
+        index()
+    }
+
+    private mutating func index() {
+        positions.removeAll()
+        guard members.count > Self.searchedCountMax else { return }
+        for (position, member) in members.enumerated() { positions[member.key] = position }
+    }
+}
+
+extension JSONObject: Equatable {
+    /// Whether both have the same members, in any order.
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        left.count == right.count && left.members.allSatisfy { right[$0.key] == $0.value }
+    }
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// An object; of equal keys the last wins.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+}
