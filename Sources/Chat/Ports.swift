@@ -1,0 +1,254 @@
+// The vocabulary between the hub and the world: effects go out, events come in. A query is an effect with a ticket and
+// its result an event with the same ticket, so the hub never waits and a simulator can stand in for everything.
+
+import ChatProtocol
+import Wire
+
+/// The time of an event, given to the hub with it.
+public struct Now: Sendable, Equatable {
+    /// Monotonic, in nanoseconds.
+    public let instant: UInt64
+    /// The wall clock.
+    public let timestamp: Timestamp
+
+    /// Both clocks, read together.
+    public init(instant: UInt64, timestamp: Timestamp) {
+        self.instant = instant
+        self.timestamp = timestamp
+    }
+}
+
+// MARK: - Storage
+
+/// What the hub asks of its message store. Requests of one loop are executed in the order they were made where they
+/// touch the same room; writes that arrive together share one commit.
+public enum StorageRequest: Sendable {
+    /// Inserts a room and its default session; `roomsMax` is a condition inside the transaction (0: none).
+    case createRoom(RoomRecord, roomsMax: Int)
+    /// Reads a room with its members and its newest exchanges (at most `Limits.snapshotExchangesMax` and
+    /// `Limits.snapshotBytesMax`).
+    case loadRoom(RoomID)
+    /// Writes a room's name and metadata.
+    case updateRoom(RoomRecord)
+    /// Marks a room deleted, together with the outcomes of what still ran in it.
+    case deleteRoom(RoomID, at: Timestamp, outcomes: [ExchangeOutcome])
+    /// Inserts a message, its exchange first if `opensExchange`, and moves the room's `last_activity` and count.
+    case insertMessage(MessageInsertion)
+    /// Looks a message up by its key.
+    case findMessage(RoomID, UserID, messageID: String, text: String)
+    /// Marks an exchange `streaming`.
+    case startExchange(ExchangeID, at: Timestamp)
+    /// Appends a piece of a growing response.
+    case appendSegment(ResponseSegment)
+    /// Folds the segments into one response and stores the outcome.
+    case finishExchange(ExchangeOutcome)
+    /// Finds the status of an exchange by its stream.
+    case findStream(StreamID)
+    /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
+    case historyBefore(RoomID, ExchangeID?, limit: Int)
+    /// A page of exchanges by offset; newest first, with the total.
+    case historyPage(RoomID, limit: Int, offset: Int)
+    /// A page of a user's rooms with their newest exchange, with the total.
+    case listRooms(UserID, RoomPage)
+}
+
+/// A message on its way to disk.
+public struct MessageInsertion: Sendable {
+    /// The exchange's row: inserted if `opensExchange`; its `messages` are not looked at.
+    public let exchange: ExchangeRecord
+    public let opensExchange: Bool
+    public let message: MessageRecord
+
+    /// A message on its way to disk.
+    public init(exchange: ExchangeRecord, opensExchange: Bool, message: MessageRecord) {
+        self.exchange = exchange
+        self.opensExchange = opensExchange
+        self.message = message
+    }
+}
+
+/// A piece of a growing response, appended at a checkpoint.
+public struct ResponseSegment: Sendable {
+    public let exchangeID: ExchangeID
+    /// Where `text` starts in the response, in bytes: a segment stored twice by a retry is recognised.
+    public let textOffset: Int
+    /// Whole Unicode scalars.
+    public let text: [UInt8]
+    public let reasoningOffset: Int
+    public let reasoning: [UInt8]
+    /// Events since the last segment.
+    public let events: [JSONValue]
+
+    /// A piece of a growing response.
+    public init(
+        exchangeID: ExchangeID, textOffset: Int, text: [UInt8], reasoningOffset: Int, reasoning: [UInt8],
+        events: [JSONValue]
+    ) {
+        self.exchangeID = exchangeID
+        self.textOffset = textOffset
+        self.text = text
+        self.reasoningOffset = reasoningOffset
+        self.reasoning = reasoning
+        self.events = events
+    }
+}
+
+/// How an exchange ended, with the whole response.
+public struct ExchangeOutcome: Sendable {
+    public let exchangeID: ExchangeID
+    public let outcome: StreamOutcome
+    public let text: [UInt8]
+    public let reasoning: [UInt8]
+    public let events: [JSONValue]
+
+    /// How an exchange ended.
+    public init(
+        exchangeID: ExchangeID, outcome: StreamOutcome, text: [UInt8], reasoning: [UInt8], events: [JSONValue]
+    ) {
+        self.exchangeID = exchangeID
+        self.outcome = outcome
+        self.text = text
+        self.reasoning = reasoning
+        self.events = events
+    }
+}
+
+/// What storage answers.
+public enum StorageResult: Sendable {
+    /// The write is on disk.
+    case stored
+    /// The user has as many rooms as may be.
+    case roomLimitReached
+    /// The room, or `nil` if there is none or it is deleted.
+    case room(RoomHead?)
+    /// The key was used before: by this exchange; `sameText` tells a retry from a conflict.
+    case duplicate(StoredMessage)
+    /// No message with that key.
+    case noMessage
+    /// The exchange of a stream, or `nil`.
+    case stream(StoredStream?)
+    case history([ExchangeRecord], nextBefore: ExchangeID?)
+    case historyPage([ExchangeRecord], total: Int)
+    case rooms([RoomListing], total: Int)
+    /// The disk, the file or the lock failed; nothing of this request was stored.
+    case unavailable
+}
+
+/// A message that storage found by its key.
+public struct StoredMessage: Sendable, Equatable {
+    public let exchangeID: ExchangeID
+    public let streamID: StreamID
+    public let status: ExchangeStatus
+    public let isSameText: Bool
+
+    /// A message that storage found by its key.
+    public init(exchangeID: ExchangeID, streamID: StreamID, status: ExchangeStatus, isSameText: Bool) {
+        self.exchangeID = exchangeID
+        self.streamID = streamID
+        self.status = status
+        self.isSameText = isSameText
+    }
+}
+
+/// A stream that storage found by its id.
+public struct StoredStream: Sendable, Equatable {
+    public let roomID: RoomID
+    public let status: ExchangeStatus
+
+    /// A stream that storage found by its id.
+    public init(roomID: RoomID, status: ExchangeStatus) {
+        self.roomID = roomID
+        self.status = status
+    }
+}
+
+/// What a room's home needs of a room.
+public struct RoomHead: Sendable {
+    public let room: RoomRecord
+    /// Everyone but the owner.
+    public let members: [UserID]
+    /// The newest exchanges, oldest first.
+    public let history: [ExchangeRecord]
+    /// Asks for the exchanges before `history`; `nil` if there are none.
+    public let nextBefore: ExchangeID?
+
+    /// What a room's home needs of a room.
+    public init(room: RoomRecord, members: [UserID], history: [ExchangeRecord], nextBefore: ExchangeID?) {
+        self.room = room
+        self.members = members
+        self.history = history
+        self.nextBefore = nextBefore
+    }
+}
+
+// MARK: - Agents
+
+/// One turn: what an agent gets to answer.
+public struct AgentTurn: Sendable {
+    public let streamID: StreamID
+    public let roomID: RoomID
+    public let sessionID: SessionID
+    public let userID: UserID
+    public let agentType: String
+    /// The turn's messages, consolidated into one input.
+    public let input: String
+    /// Earlier messages of the session, oldest first, at most `Limits.contextMessagesMax`.
+    public let context: [ContextMessage]
+    public let roomMetadata: JSONObject
+
+    /// One turn.
+    public init(
+        streamID: StreamID, roomID: RoomID, sessionID: SessionID, userID: UserID, agentType: String, input: String,
+        context: [ContextMessage], roomMetadata: JSONObject
+    ) {
+        self.streamID = streamID
+        self.roomID = roomID
+        self.sessionID = sessionID
+        self.userID = userID
+        self.agentType = agentType
+        self.input = input
+        self.context = context
+        self.roomMetadata = roomMetadata
+    }
+}
+
+/// An earlier message that an agent is told.
+public struct ContextMessage: Sendable, Equatable {
+    public let role: MessageRole
+    public let text: String
+
+    /// An earlier message.
+    public init(role: MessageRole, text: String) {
+        self.role = role
+        self.text = text
+    }
+}
+
+/// What an agent says. After `.ended` a run says nothing more; every run ends, also one that was cancelled.
+public enum AgentEvent: Sendable {
+    /// Whole Unicode scalars of UTF-8.
+    case text([UInt8])
+    case reasoning([UInt8])
+    /// A tool call, tool result or action; the object is sent on with the kind as its `type`.
+    case event(AgentEventKind, JSONObject)
+    case usage(Usage)
+    /// The run is over and its connection to the model is closed.
+    case ended(AgentEnd)
+}
+
+/// The kinds of events beside text.
+public enum AgentEventKind: String, Sendable {
+    case toolCall = "tool-call"
+    case toolResult = "tool-result"
+    case action
+}
+
+/// How an agent's run ended.
+public enum AgentEnd: Sendable, Equatable {
+    /// `reason` as the model gave it: `stop`, `length`, `tool_calls`, …
+    case finished(reason: String)
+    /// `AGENT_FAILED` or `AGENT_TIMEOUT`, with a sentence that carries no secret.
+    case failed(ErrorCode, String)
+    /// In answer to a cancel.
+    case cancelled
+}

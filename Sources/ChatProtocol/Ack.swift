@@ -1,0 +1,44 @@
+import Wire
+
+/// What a request was answered with; each face of the hub gives it its own form.
+public enum Ack: Sendable, Equatable {
+    /// Answers `create-room`, `get-room` and `update-room`.
+    case room(RoomRecord)
+    case roomDeleted(RoomID)
+    case rooms([RoomListing], total: Int)
+    case left(RoomID)
+    case sent(SendReceipt)
+    case cancel(CancelReceipt)
+    /// Newest page that ends before `before`, oldest first; `nextBefore` asks for the page before it.
+    case history([ExchangeRecord], nextBefore: ExchangeID?)
+    /// A page by offset, newest first.
+    case historyPage([ExchangeRecord], total: Int)
+    case empty
+}
+
+/// What became of a send.
+public struct SendReceipt: Sendable, Equatable {
+    public let exchangeID: ExchangeID
+    public let streamID: StreamID?
+    /// It waits behind another turn.
+    public var isQueued: Bool
+    /// Set when the same message was stored before: its exchange's status.
+    public var duplicateStatus: ExchangeStatus?
+
+    /// A stored message's receipt.
+    public init(
+        exchangeID: ExchangeID, streamID: StreamID?, isQueued: Bool = false, duplicateStatus: ExchangeStatus? = nil
+    ) {
+        self.exchangeID = exchangeID
+        self.streamID = streamID
+        self.isQueued = isQueued
+        self.duplicateStatus = duplicateStatus
+    }
+}
+
+/// What became of a cancel.
+public enum CancelReceipt: Sendable, Equatable {
+    case accepted
+    /// It had ended before, or nothing was running.
+    case ended(ExchangeStatus?)
+}

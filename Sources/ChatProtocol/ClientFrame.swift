@@ -1,0 +1,184 @@
+import Wire
+
+/// One frame from a client, decoded and validated.
+public struct ClientFrame: Sendable, Equatable {
+    /// Correlates the answer; 1 to 64 characters.
+    public let id: String?
+    public let type: ClientFrameType
+    public let request: ClientRequest
+
+    /// A frame with its request.
+    public init(id: String?, type: ClientFrameType, request: ClientRequest) {
+        self.id = id
+        self.type = type
+        self.request = request
+    }
+}
+
+/// The client frames of `hubbub.v1`, by their `type`.
+public enum ClientFrameType: String, Sendable, CaseIterable {
+    case auth
+    case createRoom = "create-room"
+    case getRoom = "get-room"
+    case updateRoom = "update-room"
+    case deleteRoom = "delete-room"
+    case listRooms = "list-rooms"
+    case join, leave
+    case openSession = "open-session"
+    case closeSession = "close-session"
+    case send, cancel, reset
+    case clearHistory = "clear-history"
+    case history, typing, read, ping
+}
+
+/// What a client asks for.
+public enum ClientRequest: Sendable, Equatable {
+    case auth(token: String)
+    case createRoom(RoomCreation)
+    case getRoom(RoomID)
+    case updateRoom(RoomID, RoomChange)
+    case deleteRoom(RoomID)
+    case listRooms(RoomPage)
+    case join([JoinRequest])
+    case leave(RoomID)
+    case openSession(RoomID)
+    case closeSession(SessionID)
+    case send(SendRequest)
+    case cancel(CancelTarget)
+    case reset(SessionID, agentType: String?)
+    case clearHistory(RoomID?, SessionID?)
+    case history(RoomID, before: ExchangeID?, limit: Int)
+    /// Over HTTP only: a page by offset, newest first.
+    case historyPage(RoomID, limit: Int, offset: Int)
+    case typing(RoomID, isActive: Bool)
+    case read(RoomID, ExchangeID)
+    case ping
+}
+
+/// A room to be made; a missing name gets a default.
+public struct RoomCreation: Sendable, Equatable {
+    /// The name a room gets when its maker gives none.
+    public static let defaultName = "New conversation"
+    public var name: String
+    public var metadata: JSONObject
+
+    /// A room to be made.
+    public init(name: String = RoomCreation.defaultName, metadata: JSONObject = JSONObject()) {
+        self.name = name
+        self.metadata = metadata
+    }
+}
+
+/// A change of a room: only what is named changes; metadata merges per top-level key, `null` removes.
+public struct RoomChange: Sendable, Equatable {
+    public var name: String?
+    public var metadata: JSONObject?
+
+    /// A change of a room.
+    public init(name: String? = nil, metadata: JSONObject? = nil) {
+        self.name = name
+        self.metadata = metadata
+    }
+}
+
+/// The order of a room list; ties by id.
+public enum RoomOrder: String, Sendable, CaseIterable {
+    case lastActivity = "last_activity"
+    case createdAt = "created_at"
+    case roomName = "room_name"
+}
+
+/// One page of a room list.
+public struct RoomPage: Sendable, Equatable {
+    /// 1 to 200.
+    public var limit: Int
+    public var offset: Int
+    public var order: RoomOrder
+
+    /// One page of a room list.
+    public init(limit: Int = Limits.pageRowsDefault, offset: Int = 0, order: RoomOrder = .lastActivity) {
+        self.limit = limit
+        self.offset = offset
+        self.order = order
+    }
+}
+
+/// A place in a room's log.
+public struct LogPosition: Sendable, Hashable {
+    /// Names one life of the log.
+    public let epoch: String
+    /// Entries count from 1; 0 stands before the first.
+    public let seq: UInt64
+
+    /// A place in a room's log.
+    public init(epoch: String, seq: UInt64) {
+        self.epoch = epoch
+        self.seq = seq
+    }
+}
+
+/// A room to join, perhaps from where the client was.
+public struct JoinRequest: Sendable, Equatable {
+    public let roomID: RoomID
+    public let after: LogPosition?
+
+    /// A room to join.
+    public init(roomID: RoomID, after: LogPosition? = nil) {
+        self.roomID = roomID
+        self.after = after
+    }
+}
+
+/// What a send does when its session is busy.
+public enum BusyPolicy: String, Sendable {
+    case queue, reject, interrupt
+}
+
+/// A message to a room's agent.
+public struct SendRequest: Sendable, Equatable {
+    public let roomID: RoomID
+    /// 1 byte to 32 KiB.
+    public let text: String
+    public var messageID: String?
+    public var sessionID: SessionID?
+    public var agentType: String?
+    public var metadata: JSONObject?
+    public var busyPolicy: BusyPolicy
+    /// `false` means for people only.
+    public var wantsResponse: Bool
+    public var regenerateOf: ExchangeID?
+
+    /// A message with the defaults of the protocol.
+    public init(roomID: RoomID, text: String, messageID: String? = nil, busyPolicy: BusyPolicy = .queue) {
+        self.roomID = roomID
+        self.text = text
+        self.messageID = messageID
+        self.busyPolicy = busyPolicy
+        wantsResponse = true
+    }
+}
+
+/// What a cancel aims at.
+public enum CancelTarget: Sendable, Equatable {
+    case stream(StreamID)
+    case session(SessionID)
+    /// With a `message_id`: one's own message, and its whole turn.
+    case room(RoomID, messageID: String?)
+}
+
+/// Why a frame was refused before it became a request; carries what could be read of it for the answer.
+public struct FrameFault: Error, Sendable, Equatable {
+    public let id: String?
+    /// The frame's `type` as it came, if it had one.
+    public let type: String?
+    public let roomID: RoomID?
+    public let error: HubError
+
+    /// A refused frame.
+    public init(id: String?, type: String?, roomID: RoomID? = nil, error: HubError) {
+        self.id = id
+        self.type = type
+        self.roomID = roomID
+        self.error = error
+    }
+}

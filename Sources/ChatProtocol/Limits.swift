@@ -1,0 +1,72 @@
+/// Every limit of the hub by name, with its default. A configuration may change those that are `var`.
+public struct Limits: Sendable, Equatable {
+    /// Rooms one user may own that were made by `/api/rooms` or `create-room`.
+    public var roomsPerUser = 50
+    /// A room's name, in characters.
+    public static let roomNameCharactersMax = 100
+    /// A room's metadata, in bytes of compact JSON.
+    public static let metadataBytesMax = 10_240
+    /// A message's text, in bytes of UTF-8.
+    public var messageTextBytesMax = 32 * 1024
+    /// A frame's `id` and a `message_id`, in characters.
+    public static let frameIDCharactersMax = 64
+    /// One WebSocket message, in bytes; more closes with 1009.
+    public var webSocketMessageBytesMax = 256 * 1024
+    /// One HTTP body, in bytes; more is 413.
+    public var httpBodyBytesMax = 1024 * 1024
+    /// One HTTP request line with its headers, in bytes; more is 431.
+    public var httpHeadBytesMax = 32 * 1024
+    /// Rows of a page when the client names no number.
+    public static let pageRowsDefault = 50
+    /// Rows of a page at most; more is clamped.
+    public static let pageRowsMax = 200
+    /// Streams of one user, running and waiting.
+    public var streamsPerUser = 5
+    /// Streams of this node, running and waiting.
+    public var streamsPerNode = 500
+    /// Messages that wait in one session.
+    public static let waitingMessagesPerSession = 16
+    /// Sends of one room that storage has not committed yet.
+    public static let uncommittedSendsPerRoom = 64
+    /// Commands that wait for one room's head to load.
+    public static let parkedCommandsPerRoom = 64
+    /// Seconds an agent may be silent before its stream fails.
+    public var agentSilentSeconds = 60
+    /// A response, in bytes: text, reasoning and events together.
+    public var responseBytesMax = 1024 * 1024
+    /// One room's log tail, in bytes.
+    public var logTailBytesMax = 256 * 1024
+    /// Chunk records that one room's log keeps after their bytes were trimmed.
+    public static let logRecordsMax = 16_384
+    /// All logs and histories of this node, in bytes.
+    public var memoryBytesMax = 256 * 1024 * 1024
+    /// Rooms one socket may have joined.
+    public static let joinedRoomsPerSocket = 100
+    /// Sockets one user may hold.
+    public var socketsPerUser = 50
+    /// Members of one room.
+    public static let membersPerRoom = 1_000
+    /// Seconds of silence in both directions before a ping; twice that closes.
+    public var heartbeatSeconds = 30
+    /// Seconds a reader may stand still with data waiting before it is closed, resumable.
+    public var noProgressSeconds = 120
+    /// A chunk, in bytes of UTF-8.
+    public static let chunkBytesMax = 16 * 1024
+    /// Pending replies of one socket, in bytes, above which the hub stops reading from it.
+    public static let replyBytesMax = 1024 * 1024
+    /// Exchanges of a snapshot's history.
+    public static let snapshotExchangesMax = 20
+    /// A snapshot's history, in bytes.
+    public static let snapshotBytesMax = 256 * 1024
+    /// A tool call's or action's payload, in bytes.
+    public static let toolPayloadBytesMax = 64 * 1024
+    /// Messages of context that a turn carries.
+    public static let contextMessagesMax = 20
+    /// Milliseconds that tokens may be held back to merge under load; 0 turns it off.
+    public var coalesceMillisecondsMax = 40
+    /// Seconds that running streams get to finish at shutdown.
+    public var drainSeconds = 10
+
+    /// The defaults.
+    public init() {}
+}
