@@ -67,7 +67,8 @@ public struct Slot: Hashable, Sendable {
     public init?(in identifier: String, prefix: String) {
         let text = identifier.utf8
         guard identifier.hasPrefix(prefix), text.count >= prefix.utf8.count + 4 else { return nil }
-        guard let value = UInt16(String(decoding: text.dropFirst(prefix.utf8.count).prefix(4), as: UTF8.self), radix: 16)
+        let digits = text.dropFirst(prefix.utf8.count).prefix(4)
+        guard let value = UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
         else { return nil }
         self.value = value
     }

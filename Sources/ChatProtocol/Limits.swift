@@ -2,7 +2,7 @@
 public struct Limits: Sendable, Equatable {
     /// Rooms one user may own that were made by `/api/rooms` or `create-room`.
     public var roomsPerUser = 50
-    /// A room's name, in characters.
+    /// A room's name, in characters; characters are counted as Unicode scalars everywhere.
     public static let roomNameCharactersMax = 100
     /// A room's metadata, in bytes of compact JSON.
     public static let metadataBytesMax = 10_240
@@ -62,6 +62,8 @@ public struct Limits: Sendable, Equatable {
     public static let toolPayloadBytesMax = 64 * 1024
     /// Messages of context that a turn carries.
     public static let contextMessagesMax = 20
+    /// Each text of a room list's `last_message`, in Unicode scalars; more is cut.
+    public static let previewCharactersMax = 200
     /// Milliseconds that tokens may be held back to merge under load; 0 turns it off.
     public var coalesceMillisecondsMax = 40
     /// Seconds that running streams get to finish at shutdown.
