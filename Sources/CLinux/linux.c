@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
-#include <pthread.h>
 
-int hb_accept(int listener) { return accept4(listener, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC); }
+int hb_accept(int listener, struct sockaddr_storage *peer) {
+    socklen_t length = sizeof *peer;
+    return accept4(listener, (struct sockaddr *)peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
 
 void hb_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }

@@ -1,9 +1,11 @@
 #pragma once
 // The parts of Linux's interface that Swift does not import by itself.
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -19,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/// Accepts one connection, non-blocking and close-on-exec. Returns the descriptor, or -1 with `errno`.
-int hb_accept(int listener);
+/// Accepts one connection, non-blocking and close-on-exec, and fills in who it is from.
+/// Returns the descriptor, or -1 with `errno`.
+int hb_accept(int listener, struct sockaddr_storage *peer);
 /// Names the calling thread, for `top -H` and debuggers. At most 15 bytes.
 void hb_name_thread(const char *name);

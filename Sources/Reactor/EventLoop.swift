@@ -1,0 +1,201 @@
+import CLinux
+import Glibc
+
+/// One thread's epoll loop: sockets, timers, foreign descriptors and a mailbox. Confined to its thread.
+///
+/// How it works: a turn sleeps until something is ready, then serves it in this order: socket events, connections that
+/// had more bytes than a turn allows, the mailbox (once), timers that are due, `turnEnded`. Each part is bounded, so
+/// none keeps the others waiting: 512 events, 64 accepts per listener, 256 KiB received per connection, what the
+/// mailbox held when the loop came to it, what was due when the turn began.
+///
+/// Sockets are registered once, edge-triggered: an edge sets a flag in the connection's slot, and only a read that
+/// finds the end of the data clears it. So pausing and stopping at the limit lose nothing.
+///
+/// Invariant: a connection that is readable and not paused is on the list `unfinished`, or is being read.
+public final class EventLoop<Handler: LoopHandler> {
+    /// The loop's number among its siblings, from 0.
+    public let index: Int
+    /// Where other threads leave messages for this loop.
+    public let mailbox: Mailbox<Handler>
+    /// Monotonic nanoseconds, read once per turn, after the sleep.
+    public internal(set) var now: UInt64
+    /// Who is called. Must be set before `run`; not retained, since a handler usually holds its loop.
+    public unowned var handler: Handler!
+    /// How many connections are open, whichever side opened them.
+    public internal(set) var connectionCount = 0
+
+    let epoll: Epoll
+    var slab = ConnectionSlab()
+    var watchers: [Int32: (Interest) -> Void] = [:]
+    var listeners: [Int32] = []
+    var acceptFailureLoggedAt: UInt64?
+    let receiveArea: UnsafeMutableRawBufferPointer
+    /// Connections to read on without a new event.
+    var unfinished: [ConnectionID] = []
+
+    private var wheel: TimerWheel<() -> Void>
+    private var spareItems: [Mailbox<Handler>.Item] = []
+    private var isStopping = false
+    private let thread = pthread_self()
+
+    /// Makes the loop, on the thread that will run it. Ignores SIGPIPE in the whole process: a peer that is gone shows
+    /// as an error of `write`.
+    public init(index: Int, mailbox: Mailbox<Handler>) throws(SystemError) {
+        self.index = index
+        self.mailbox = mailbox
+        now = Self.monotonicNanoseconds()
+        wheel = TimerWheel(now: now)
+        epoll = try Epoll()
+        receiveArea = .allocate(byteCount: receiveBytesPerTurn, alignment: 64)
+        signal(SIGPIPE, SIG_IGN)
+        try epoll.add(mailbox.wakeUp.descriptor, Epoll.wakeUpEvents, key: Epoll.wakeUpKey)
+    }
+
+    deinit {
+        for id in slab.connections { Socket.close(id.descriptor) }
+        for listener in listeners { Socket.close(listener) }
+        mailbox.close()
+        receiveArea.deallocate()
+    }
+
+    /// Monotonic nanoseconds as of this instant; `now` is cheaper and will usually do.
+    public func readClock() -> UInt64 { Self.monotonicNanoseconds() }
+
+    /// Turns until `stop` is called on this thread.
+    public func run() {
+        precondition(handler != nil, "a loop runs for a handler")
+        assertOnLoop()
+        isStopping = false
+        while !isStopping { turn() }
+    }
+
+    /// Ends `run` after this turn.
+    public func stop() {
+        assertOnLoop()
+        isStopping = true
+    }
+
+    /// Calls the closure once, at the first millisecond at or after the deadline, and never within this turn.
+    ///
+    /// - Parameter deadline: on the clock of `now`.
+    @discardableResult
+    public func schedule(at deadline: UInt64, _ action: @escaping () -> Void) -> TimerID {
+        assertOnLoop()
+        return wheel.schedule(at: max(deadline, now + 1), action)
+    }
+
+    /// Forgets the timer; one that has fired or was cancelled already is ignored.
+    public func cancel(_ timer: TimerID) {
+        assertOnLoop()
+        wheel.cancel(timer)
+    }
+
+    func assertOnLoop() {
+        assert(pthread_equal(thread, pthread_self()) != 0, "a loop is used on its own thread only")
+    }
+
+    private static func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
+
+/// What one connection may bring in a turn before the others have theirs; also the size of the receive area.
+let receiveBytesPerTurn = 256 * 1024
+
+// MARK: - A turn
+
+extension EventLoop {
+    private func turn() {
+        let events = epoll.wait(milliseconds: mayBlock() ? millisecondsToNextTimer() : 0)
+        mailbox.awake()
+        now = readClock()
+        for event in events { dispatch(event) }
+        readUnfinished()
+        drainMailbox()
+        while let action = wheel.popDue(now: now) { action() }
+        handler.turnEnded()
+    }
+
+    private func mayBlock() -> Bool {
+        unfinished.isEmpty && !isStopping && mailbox.prepareToSleep()
+    }
+
+    /// Rounded up, so that the loop does not wake just before a deadline and turn in vain.
+    private func millisecondsToNextTimer() -> Int32 {
+        guard let deadline = wheel.nextDeadline else { return -1 }
+        let clock = readClock()
+        guard deadline > clock else { return 0 }
+        return Int32(clamping: (deadline - clock + 999_999) / 1_000_000)
+    }
+
+    private func dispatch(_ event: epoll_event) {
+        guard event.data.u64 != Epoll.wakeUpKey else { return }
+        let id = ConnectionID(key: event.data.u64)
+        guard let slot = slab.find(id) else { return }
+        if slot.pointee.state.contains(.watched) {
+            watchers[id.descriptor]?(Interest(epollEvents: event.events))
+        } else {
+            connectionReady(id, event.events)
+        }
+    }
+
+    private func readUnfinished() {
+        guard !unfinished.isEmpty else { return }
+        var round: [ConnectionID] = []
+        swap(&round, &unfinished)
+        for id in round {
+            slab.find(id)?.pointee.state.remove(.queued)
+            read(id)
+        }
+    }
+
+    private func drainMailbox() {
+        var items = mailbox.take(leaving: spareItems)
+        spareItems = []
+        for item in items {
+            switch item {
+            case .message(let message): handler.handle(message)
+            case .work(let work): work(self)
+            }
+        }
+        // A flood's memory is given back.
+        items.removeAll(keepingCapacity: items.capacity <= 4096)
+        spareItems = items
+    }
+}
+
+// MARK: - Foreign descriptors
+
+extension EventLoop {
+    /// Calls back, level-triggered, as long as the descriptor is ready; errors and hang-ups show as both interests.
+    /// For descriptors that others own, such as libcurl's. Called again, it changes the interest and the callback.
+    ///
+    /// - Throws: `epoll_ctl` when the kernel is out of memory or watches, or cannot watch this kind of file.
+    public func watch(
+        descriptor: Int32, _ interest: Interest, _ callback: @escaping (Interest) -> Void
+    ) throws(SystemError) {
+        assertOnLoop()
+        if let (id, state) = slab.current(descriptor), state.contains(.watched) {
+            try epoll.set(descriptor, interest.epollEvents, key: id.key)
+        } else {
+            let id = slab.open(descriptor, .watched)
+            do throws(SystemError) {
+                try epoll.add(descriptor, interest.epollEvents, key: id.key)
+            } catch {
+                slab.free(descriptor)
+                throw error
+            }
+        }
+        watchers[descriptor] = callback
+    }
+
+    /// Ends `watch`, before the descriptor's owner closes it. Events of this turn not yet delivered are dropped.
+    public func unwatch(descriptor: Int32) {
+        assertOnLoop()
+        guard watchers.removeValue(forKey: descriptor) != nil else { return }
+        epoll.remove(descriptor)
+        slab.free(descriptor)
+    }
+}
