@@ -45,7 +45,7 @@ let package = Package(
             exclude: ["floor.c"], swiftSettings: swiftSettings),
 
         tests("WireTests", ["Wire"]),
-        tests("ReactorTests", ["Reactor", "CLinux"]),
+        tests("ReactorTests", ["Reactor", "Telemetry", "CLinux"]),
         tests("ChatProtocolTests", ["ChatProtocol", "Wire"]),
         tests("ChatTests", ["Chat", "ChatProtocol", "Wire"]),
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),

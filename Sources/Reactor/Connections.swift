@@ -152,11 +152,12 @@ extension EventLoop {
         var received = 0
         while received < receiveBytesPerTurn {
             guard let slot = slab.find(id), slot.pointee.state.isReadable else { return }
-            switch Socket.receive(id.descriptor, receiveArea) {
+            let share = receiveBytesPerTurn - received
+            switch Socket.receive(id.descriptor, UnsafeMutableRawBufferPointer(rebasing: receiveArea[..<share])) {
             case .bytes(let count):
                 received += count
                 // Less than was asked for is all there was; what comes later is a new edge. (epoll(7), question 9)
-                if count < receiveArea.count, !slot.pointee.state.contains(.hungUp) {
+                if count < share, !slot.pointee.state.contains(.hungUp) {
                     slot.pointee.state.remove(.readable)
                 }
                 handler.received(id, UnsafeMutableRawBufferPointer(rebasing: receiveArea[..<count]))

@@ -11,7 +11,7 @@ import Glibc
 /// Sockets are registered once, edge-triggered: an edge sets a flag in the connection's slot, and only a read that
 /// finds the end of the data clears it. So pausing and stopping at the limit lose nothing.
 ///
-/// Invariant: a connection that is readable and not paused is on the list `unfinished`, or is being read.
+/// Invariant: between turns, a connection that is readable and not paused is on the list `unfinished`.
 public final class EventLoop<Handler: LoopHandler> {
     /// The loop's number among its siblings, from 0.
     public let index: Int
@@ -107,12 +107,15 @@ let receiveBytesPerTurn = 256 * 1024
 // MARK: - A turn
 
 extension EventLoop {
-    private func turn() {
+    func turn() {
         let events = epoll.wait(milliseconds: mayBlock() ? millisecondsToNextTimer() : 0)
         mailbox.awake()
         now = readClock()
+        // What the events leave unfinished has had its share of this turn.
+        var round: [ConnectionID] = []
+        swap(&round, &unfinished)
         for event in events { dispatch(event) }
-        readUnfinished()
+        readOn(round)
         drainMailbox()
         while let action = wheel.popDue(now: now) { action() }
         handler.turnEnded()
@@ -141,10 +144,7 @@ extension EventLoop {
         }
     }
 
-    private func readUnfinished() {
-        guard !unfinished.isEmpty else { return }
-        var round: [ConnectionID] = []
-        swap(&round, &unfinished)
+    private func readOn(_ round: [ConnectionID]) {
         for id in round {
             slab.find(id)?.pointee.state.remove(.queued)
             read(id)
