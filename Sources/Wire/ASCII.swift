@@ -29,3 +29,22 @@ func appendDecimal(_ value: UInt64, to bytes: inout [UInt8]) {
     } while rest > 0
     bytes[start...].reverse()
 }
+
+func equalsIgnoringCase(_ left: String, _ right: String) -> Bool {
+    left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8) { lowercased($0) == lowercased($1) }
+}
+
+/// A byte of a method, a header name or a subprotocol (RFC 9110 section 5.6.2).
+func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+}
+
+/// A byte of a header's value (RFC 9110 section 5.5): visible, space, tab, or not ASCII.
+func isFieldValueByte(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte != 0x7F || byte == 0x09
+}
