@@ -34,7 +34,7 @@ public final class EventLoop<Handler: LoopHandler> {
     var unfinished: [ConnectionID] = []
 
     private var wheel: TimerWheel<() -> Void>
-    private var spareItems: [Mailbox<Handler>.Item] = []
+    private var spareQueue = Mailbox<Handler>.Queue()
     private var isStopping = false
     private let thread = pthread_self()
 
@@ -65,11 +65,11 @@ public final class EventLoop<Handler: LoopHandler> {
     public func run() {
         precondition(handler != nil, "a loop runs for a handler")
         assertOnLoop()
-        isStopping = false
         while !isStopping { turn() }
+        isStopping = false
     }
 
-    /// Ends `run` after this turn.
+    /// Ends `run` after this turn; called before `run`, it does not turn at all.
     public func stop() {
         assertOnLoop()
         isStopping = true
@@ -122,7 +122,7 @@ extension EventLoop {
     }
 
     private func mayBlock() -> Bool {
-        unfinished.isEmpty && !isStopping && mailbox.prepareToSleep()
+        unfinished.isEmpty && mailbox.prepareToSleep()
     }
 
     /// Rounded up, so that the loop does not wake just before a deadline and turn in vain.
@@ -152,17 +152,19 @@ extension EventLoop {
     }
 
     private func drainMailbox() {
-        var items = mailbox.take(leaving: spareItems)
-        spareItems = []
-        for item in items {
-            switch item {
-            case .message(let message): handler.handle(message)
-            case .work(let work): work(self)
-            }
+        var queue = mailbox.take(leaving: spareQueue)
+        spareQueue = Mailbox<Handler>.Queue()
+        var handled = 0
+        for work in queue.work {
+            handler.handle(queue.messages[handled..<work.messagesBefore])
+            handled = work.messagesBefore
+            work.run(self)
         }
+        handler.handle(queue.messages[handled...])
         // A flood's memory is given back.
-        items.removeAll(keepingCapacity: items.capacity <= 4096)
-        spareItems = items
+        queue.messages.removeAll(keepingCapacity: queue.messages.capacity <= 4096)
+        queue.work.removeAll()
+        spareQueue = queue
     }
 }
 
@@ -194,7 +196,9 @@ extension EventLoop {
     /// Ends `watch`, before the descriptor's owner closes it. Events of this turn not yet delivered are dropped.
     public func unwatch(descriptor: Int32) {
         assertOnLoop()
-        guard watchers.removeValue(forKey: descriptor) != nil else { return }
+        // An owner that closed it first may find its number taken by a connection.
+        guard slab.current(descriptor)?.state.contains(.watched) == true else { return }
+        watchers[descriptor] = nil
         epoll.remove(descriptor)
         slab.free(descriptor)
     }

@@ -6,8 +6,8 @@ import Glibc
 /// thread sanitizer does not understand.
 public final class Lock<State: Sendable>: @unchecked Sendable {
     // Unchecked, and sound: `state` is touched nowhere but between lock and unlock in `withLock`.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var state: State
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline var state: State
 
     /// Guards this value.
     public init(_ state: State) {
@@ -24,7 +24,7 @@ public final class Lock<State: Sendable>: @unchecked Sendable {
     }
 
     /// Calls the closure while no other thread does.
-    public func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+    @inlinable public func withLock<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&state)

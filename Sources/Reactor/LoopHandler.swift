@@ -18,8 +18,19 @@ public protocol LoopHandler: AnyObject, SendableMetatype {
     func disconnected(_ id: ConnectionID, _ cause: DisconnectCause)
     /// A message from the mailbox.
     func handle(_ message: Message)
+    /// A turn's messages, in order. There is a default, which calls `handle` for each: as a requirement it is compiled
+    /// in the handler's own module, for the handler's own message type.
+    func handle(_ messages: ArraySlice<Message>)
     /// Once per turn, after all events, messages and timers, before the loop sleeps: the place for effects.
     func turnEnded()
+}
+
+extension LoopHandler {
+    /// Handles one after the other.
+    @inlinable
+    public func handle(_ messages: ArraySlice<Message>) {
+        for message in messages { handle(message) }
+    }
 }
 
 /// Why a connection ended without us.

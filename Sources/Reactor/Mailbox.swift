@@ -8,22 +8,30 @@ import Synchronization
 /// wakes, and whoever turns it false writes to the eventfd. The eventfd is registered edge-triggered and never read.
 /// Order is kept per sender, messages and work alike.
 ///
-/// Invariant: `isAsleep` is false, or the array is empty, or a sender is about to write to the eventfd.
+/// `post` is inlinable, so that it is compiled for the message type at hand: 60 ns instead of 300.
+///
+/// Invariant: `isAsleep` is false, or the queue is empty, or a sender is about to write to the eventfd.
 public final class Mailbox<Handler: LoopHandler>: Sendable {
-    enum Item: Sendable {
-        case message(Handler.Message)
-        case work(@Sendable (EventLoop<Handler>) -> Void)
+    /// Work, and how many messages of the same queue go before it.
+    @usableFromInline
+    struct Work: Sendable {
+        let messagesBefore: Int
+        let run: @Sendable (EventLoop<Handler>) -> Void
     }
 
+    @usableFromInline
     struct Queue: Sendable {
-        var items: [Item] = []
+        @usableFromInline var messages: [Handler.Message] = []
+        var work: [Work] = []
         /// The loop is gone: what comes now is dropped.
-        var isClosed = false
+        @usableFromInline var isClosed = false
+
+        var isEmpty: Bool { messages.isEmpty && work.isEmpty }
     }
 
     let wakeUp: WakeUp
-    private let queue = Lock(Queue())
-    private let isAsleep = Atomic<Bool>(false)
+    @usableFromInline let queue = Lock(Queue())
+    @usableFromInline let isAsleep = Atomic<Bool>(false)
 
     /// Makes a mailbox for one loop to come.
     public init() throws(SystemError) {
@@ -31,39 +39,40 @@ public final class Mailbox<Handler: LoopHandler>: Sendable {
     }
 
     /// Sends a message, for the loop's `handle`. Unbounded by itself: what is sent has its limit at the sender.
-    public func post(_ message: Handler.Message) {
-        append(.message(message))
+    @inlinable
+    public func post(_ message: Handler.Message) {  // HOT
+        queue.withLock { queue in
+            if !queue.isClosed { queue.messages.append(message) }
+        }
+        if isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
     }
 
     /// Runs a closure on the loop's thread, for rare things; it receives the loop.
     public func submit(_ work: @escaping @Sendable (EventLoop<Handler>) -> Void) {
-        append(.work(work))
+        queue.withLock { queue in
+            if !queue.isClosed { queue.work.append(Work(messagesBefore: queue.messages.count, run: work)) }
+        }
+        if isAsleep.load(ordering: .sequentiallyConsistent) { wake() }
     }
 
-    private func append(_ item: Item) {
-        queue.withLock { queue in
-            if !queue.isClosed { queue.items.append(item) }
-        }
-        if isAsleep.load(ordering: .sequentiallyConsistent),
-            isAsleep.exchange(false, ordering: .sequentiallyConsistent)
-        {
-            wakeUp.signal()
-        }
+    @usableFromInline
+    func wake() {
+        if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wakeUp.signal() }
     }
 
     /// Takes everything that has arrived and leaves `spare`, which is empty, in its place. Loop only.
-    func take(leaving spare: [Item]) -> [Item] {
+    func take(leaving spare: Queue) -> Queue {
         queue.withLock { queue in
-            var items = spare
-            swap(&items, &queue.items)
-            return items
+            let taken = queue
+            queue = spare
+            return taken
         }
     }
 
     /// Asks senders to wake the loop from now on. Returns false if it may not sleep, because something is here.
     func prepareToSleep() -> Bool {
         isAsleep.store(true, ordering: .sequentiallyConsistent)
-        return queue.withLock { $0.items.isEmpty }
+        return queue.withLock { $0.isEmpty }
     }
 
     func awake() {

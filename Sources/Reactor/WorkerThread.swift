@@ -32,7 +32,10 @@ public final class WorkerThread: Sendable {
 
     /// Runs every job that was submitted, ends the thread and waits for it. Once, and not on the thread itself.
     public func shutdown() {
-        queue.withLock { $0.isShutDown = true }
+        queue.withLock { queue in
+            precondition(!queue.isShutDown, "shut down once")
+            queue.isShutDown = true
+        }
         wakeUp.signal()
         thread.join()
     }
