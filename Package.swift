@@ -8,8 +8,10 @@ let swiftSettings: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+/// A target of ours; the files of the directory `embedded` become byte arrays in its `PackageResources`.
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], embedded: String? = nil) -> Target {
+    let resources = embedded.map { [Resource.embedInCode($0)] }
+    return .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -34,10 +36,12 @@ let package = Package(
         library("ChatProtocol", ["Wire"]),
         library("Chat", ["ChatProtocol", "Wire"]),
         library("Storage", ["Chat", "ChatProtocol", "Wire", "CSQLite", "CLinux"]),
-        library("Agents", ["Chat", "ChatProtocol", "Wire", "Reactor", "CCurl", "CSQLite", "CLinux"]),
+        library(
+            "Agents", ["Chat", "ChatProtocol", "Wire", "Reactor", "CCurl", "CSQLite", "CLinux"], embedded: "Docs"),
         library(
             "Server",
-            ["Chat", "ChatProtocol", "Wire", "Reactor", "Agents", "Storage", "Telemetry", "COpenSSL", "CLinux"]),
+            ["Chat", "ChatProtocol", "Wire", "Reactor", "Agents", "Storage", "Telemetry", "COpenSSL", "CLinux"],
+            embedded: "Page"),
         .executableTarget(
             name: "hubbub", dependencies: ["Server", "Storage", "Telemetry", "CLinux"], swiftSettings: swiftSettings),
         .executableTarget(

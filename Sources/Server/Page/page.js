@@ -1,0 +1,376 @@
+// The page: what the client knows, drawn. Frames only mark what changed; drawing happens once per animation frame.
+
+import { HubbubClient, isLive, randomId } from "./client.js";
+import { MarkdownView } from "./markdown.js";
+
+const $ = (id) => document.getElementById(id);
+const stickDistance = 80;
+const toastMilliseconds = 6000;
+const drawMillisecondsMax = 200;
+const welcomeName = "Welcome";
+
+const client = new HubbubClient(socketAddress(), storedUser());
+const { state } = client;
+window.hubbub = { state };
+
+const views = new Map(); // exchange_id to what is drawn of it
+const dirty = new Set();
+let isStuck = true;
+let drawTimer = null;
+let listNeedsDrawing = false;
+
+function storedUser() {
+  const stored = localStorage.getItem("hubbub-user");
+  if (stored) return stored;
+  const user = randomId("guest_", 3);
+  localStorage.setItem("hubbub-user", user);
+  return user;
+}
+
+function socketAddress() {
+  const address = new URL("ws", location.href.split(/[?#]/)[0]);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  address.searchParams.set("user_id", storedUser());
+  return address;
+}
+
+function fromTemplate(id) {
+  return $(id).content.firstElementChild.cloneNode(true);
+}
+
+// ---- Drawing ----
+
+/** A covered or hidden window gets no animation frames; the timer keeps it from falling behind for long. */
+function schedule() {
+  if (drawTimer !== null) return;
+  drawTimer = setTimeout(draw, drawMillisecondsMax);
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  if (drawTimer === null) return;
+  clearTimeout(drawTimer);
+  drawTimer = null;
+  if (listNeedsDrawing) drawRooms();
+  listNeedsDrawing = false;
+  for (const exchange of dirty) drawExchange(exchange);
+  dirty.clear();
+  drawControls();
+  if (isStuck) $("scroller").scrollTop = $("scroller").scrollHeight;
+  $("latest").hidden = isStuck || !state.room;
+}
+
+function drawWholeRoom() {
+  views.clear();
+  dirty.clear();
+  $("exchanges").replaceChildren();
+  for (const exchange of state.room?.exchanges ?? []) dirty.add(exchange);
+  drawPending();
+  isStuck = true;
+  schedule();
+}
+
+function drawControls() {
+  const { room } = state;
+  const isEmpty = room?.isJoined && room.exchanges.length === 0 && $("pending").childElementCount === 0;
+  const name = room?.info?.room_name ?? "Hubbub";
+  $("room-name").textContent = name;
+  document.title = name === "Hubbub" ? name : `${name} · Hubbub`;
+  $("room-actions").hidden = !room?.info;
+  $("earlier").hidden = !room?.nextBefore;
+  $("greeting").hidden = !isEmpty;
+  $("stop").hidden = !room?.exchanges.some(isLive);
+  $("send").disabled = !room || $("composer-text").value.trim() === "";
+}
+
+function drawRooms() {
+  const rooms = [...state.rooms.values()].sort((a, b) => (b.last_activity ?? "").localeCompare(a.last_activity ?? ""));
+  $("rooms").replaceChildren(...rooms.map((room) => {
+    const item = fromTemplate("room-template");
+    const link = item.querySelector("a");
+    link.href = `#${room.room_id}`;
+    if (room.room_id === state.room?.room_id) link.setAttribute("aria-current", "page");
+    item.querySelector(".name").textContent = room.room_name;
+    item.querySelector(".preview").textContent = preview(room.last_message);
+    item.querySelector("time").textContent = shortTime(room.last_activity);
+    item.querySelector("time").dateTime = room.last_activity ?? "";
+    const unread = item.querySelector(".unread");
+    unread.hidden = !room.isUnread;
+    unread.append(Object.assign(document.createElement("span"), { className: "unseen", textContent: "unread" }));
+    return item;
+  }));
+}
+
+function preview(lastMessage) {
+  const text = lastMessage?.agent_response || lastMessage?.user_input || "No messages yet";
+  return text.slice(0, 160).replace(/[#*`>_]+/g, "").replace(/\s+/g, " ").trim();
+}
+
+function shortTime(timestamp) {
+  if (!timestamp) return "";
+  const time = new Date(timestamp);
+  const isToday = time.toDateString() === new Date().toDateString();
+  const format = isToday ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" };
+  return time.toLocaleString(undefined, format);
+}
+
+function viewOf(exchange) {
+  const known = views.get(exchange.exchange_id);
+  if (known) return known;
+  const element = Object.assign(document.createElement("div"), { className: "exchange" });
+  element.dataset.exchange = exchange.exchange_id;
+  const answer = fromTemplate("answer-template");
+  element.append(answer);
+  const view = { element, answer, messages: 0, markdown: new MarkdownView(answer.querySelector(".text")) };
+  views.set(exchange.exchange_id, view);
+  place(view, exchange);
+  return view;
+}
+
+/** New exchanges go last, earlier ones before the first one that is drawn and comes after them. */
+function place(view, exchange) {
+  const { exchanges } = state.room;
+  const following = exchanges.slice(exchanges.indexOf(exchange) + 1).find((later) => views.has(later.exchange_id));
+  $("exchanges").insertBefore(view.element, following ? views.get(following.exchange_id).element : null);
+}
+
+function drawExchange(exchange) {
+  const view = viewOf(exchange);
+  for (const message of exchange.messages.slice(view.messages)) view.answer.before(drawMessage(message));
+  view.messages = exchange.messages.length;
+
+  const { answer } = view;
+  const isStreaming = exchange.status === "streaming";
+  answer.hidden = !exchange.status;
+  answer.setAttribute("aria-busy", String(isLive(exchange)));
+  answer.classList.toggle("streaming", isStreaming);
+  answer.querySelector(".author").textContent = exchange.agent_type ?? "agent";
+  answer.querySelector(".reasoning").hidden = exchange.reasoning === "";
+  answer.querySelector(".reasoning p").textContent = exchange.reasoning;
+  drawEvents(answer.querySelector(".events"), exchange.events);
+  view.markdown.update(exchange.text);
+  drawStatus(answer.querySelector(".status"), exchange);
+}
+
+function drawMessage({ user_id, role, text }) {
+  const message = fromTemplate("message-template");
+  message.classList.toggle("own", user_id === state.userId && role === "user");
+  message.querySelector(".author").textContent = role === "user" ? user_id : `${user_id} (${role})`;
+  message.querySelector(".said").textContent = text;
+  return message;
+}
+
+function drawEvents(list, events) {
+  const calls = events.filter((event) => event.name && event.type !== "tool-result");
+  list.hidden = calls.length === 0;
+  list.replaceChildren(...calls.map(({ name }) => Object.assign(document.createElement("li"), { textContent: name })));
+}
+
+function drawStatus(chip, { status, error, finish_reason }) {
+  const texts = {
+    waiting: "Waiting for its turn",
+    cancelled: "Stopped",
+    interrupted: "Interrupted: the hub stopped before the answer was complete",
+    failed: `Failed: ${error?.message ?? error?.code ?? "the agent gave no reason"}`,
+    completed: finish_reason === "length" ? "Cut at the length limit" : undefined,
+  };
+  chip.hidden = !texts[status];
+  chip.dataset.status = status;
+  chip.textContent = texts[status] ?? "";
+}
+
+function drawPending() {
+  const entries = state.pending.filter((entry) => entry.room_id === state.room?.room_id);
+  $("pending").replaceChildren(...entries.map((entry) => {
+    const message = fromTemplate("pending-template");
+    message.querySelector(".said").textContent = entry.text;
+    message.querySelector(".status").hidden = !entry.error;
+    message.querySelector(".status span").textContent = entry.error ?? "";
+    message.querySelector(".retry").onclick = () => client.resend(entry);
+    message.querySelector(".discard").onclick = () => client.discard(entry);
+    return message;
+  }));
+}
+
+function toast(text) {
+  const message = Object.assign(document.createElement("p"), { textContent: text });
+  $("toasts").append(message);
+  setTimeout(() => message.remove(), toastMilliseconds);
+}
+
+const complain = (error) => toast(error.message ?? error.code ?? String(error));
+
+// ---- What the client announces ----
+
+const connectionTexts = {
+  connecting: "Connecting…",
+  online: "Connected",
+  offline: "Reconnecting…",
+  refused: "Refused by the hub; reload to try again",
+};
+
+client.addEventListener("connection", () => {
+  $("connection").dataset.state = state.connection;
+  $("connection").textContent = connectionTexts[state.connection];
+  $("user").textContent = state.userId;
+  schedule();
+});
+
+client.addEventListener("rooms", () => {
+  listNeedsDrawing = true;
+  if (state.isListed && !state.room) enterSomeRoom();
+  schedule();
+});
+
+client.addEventListener("room", drawWholeRoom);
+client.addEventListener("recovered", schedule);
+
+client.addEventListener("exchange", ({ detail }) => {
+  if (detail) dirty.add(detail);
+  schedule();
+});
+
+client.addEventListener("pending", () => {
+  drawPending();
+  schedule();
+});
+
+client.addEventListener("earlier", () => {
+  const scroller = $("scroller");
+  const fromBottom = scroller.scrollHeight - scroller.scrollTop;
+  for (const exchange of state.room.exchanges) if (!views.has(exchange.exchange_id)) drawExchange(exchange);
+  drawControls();
+  scroller.scrollTop = scroller.scrollHeight - fromBottom;
+});
+
+client.addEventListener("gone", ({ detail }) => {
+  const texts = { "not-found": "This room does not exist, or no longer.", deletion: "This room was deleted." };
+  if (detail.reason) toast(texts[detail.reason] ?? `You left the room: ${detail.reason}`);
+  history.replaceState(null, "", location.pathname + location.search);
+  drawWholeRoom();
+});
+
+client.addEventListener("problem", ({ detail }) => complain(detail));
+
+// ---- Rooms ----
+
+const roomInAddress = () => location.hash.match(/^#([A-Za-z0-9_-]{1,64})$/)?.[1];
+let isCreating = false;
+
+async function enterSomeRoom() {
+  const [newest] = [...state.rooms.values()].sort((a, b) => b.last_activity.localeCompare(a.last_activity));
+  if (newest) return enter(newest.room_id, "replaceState");
+  if (isCreating) return;
+  await createRoom(welcomeName, "replaceState");
+}
+
+async function createRoom(name, how) {
+  isCreating = true;
+  try {
+    enter(await client.createRoom(name), how);
+  } catch (error) {
+    complain(error);
+  } finally {
+    isCreating = false;
+  }
+}
+
+function enter(roomId, how = "pushState") {
+  if (roomInAddress() !== roomId) history[how](null, "", `#${roomId}`);
+  client.open(roomId);
+  closeSidebar();
+  if (matchMedia("(pointer: fine)").matches) $("composer-text").focus();
+}
+
+addEventListener("hashchange", () => roomInAddress() && enter(roomInAddress()));
+addEventListener("popstate", () => roomInAddress() && enter(roomInAddress()));
+$("new-room").onclick = () => createRoom("New conversation");
+
+$("rename").onclick = () => {
+  $("rename-text").value = state.room.info.room_name;
+  askFirst($("rename-dialog"), "rename", (roomId) => client.renameRoom(roomId, $("rename-text").value.trim()));
+  $("rename-text").select();
+};
+$("delete").onclick = () => askFirst($("delete-dialog"), "delete", (roomId) => client.deleteRoom(roomId));
+
+function askFirst(dialog, answer, act) {
+  const roomId = state.room.room_id;
+  dialog.returnValue = "";
+  dialog.onclose = () => dialog.returnValue === answer && act(roomId).catch(complain);
+  dialog.showModal();
+}
+
+// ---- Writing, stopping, scrolling ----
+
+function send(text) {
+  if (!state.room || text.trim() === "") return;
+  isStuck = true;
+  client.send(text.trim());
+}
+
+function fitComposer() {
+  const field = $("composer-text");
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight}px`;
+  drawControls();
+}
+
+$("composer").onsubmit = (event) => {
+  event.preventDefault();
+  if ($("send").disabled) return;
+  send($("composer-text").value);
+  $("composer-text").value = "";
+  fitComposer();
+};
+$("composer-text").oninput = fitComposer;
+$("composer-text").onkeydown = (event) => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  $("composer").requestSubmit();
+};
+
+const stop = () => client.stop().catch(complain);
+$("stop").onclick = stop;
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+  if ($("sidebar").classList.contains("is-open")) closeSidebar();
+  else if (!$("stop").hidden) stop();
+});
+
+for (const button of $("suggestions").children) button.onclick = () => send(button.textContent);
+$("earlier").onclick = () => client.loadEarlier().catch(complain);
+document.querySelector("[data-skip]").onclick = (event) => {
+  event.preventDefault();
+  $("composer-text").focus();
+};
+
+$("scroller").onscroll = () => {
+  const { scrollHeight, scrollTop, clientHeight } = $("scroller");
+  isStuck = scrollHeight - scrollTop - clientHeight < stickDistance;
+  $("latest").hidden = isStuck;
+};
+$("latest").onclick = () => {
+  isStuck = true;
+  schedule();
+};
+
+// ---- The room list on narrow screens ----
+
+function closeSidebar() {
+  $("sidebar").classList.remove("is-open");
+  $("scrim").hidden = true;
+}
+
+$("sidebar-open").onclick = () => {
+  $("sidebar").classList.add("is-open");
+  $("scrim").hidden = false;
+  $("sidebar-close").focus();
+};
+$("sidebar-close").onclick = closeSidebar;
+$("scrim").onclick = closeSidebar;
+
+addEventListener("online", () => client.reconnectNow());
+document.addEventListener("visibilitychange", () => document.hidden || client.reconnectNow());
+
+client.open(roomInAddress() ?? null);
+client.connect();
