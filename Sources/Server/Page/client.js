@@ -228,8 +228,11 @@ export class HubbubClient extends EventTarget {
     if (!isSilent) this.#emit("rooms");
   }
 
-  #summarized({ type, seq, unread, room, ...fields }) {
-    this.#upsert({ ...fields, ...room, isUnread: Boolean(unread) });
+  /** A room we have not joined is unread once a message came that is newer than what we knew. */
+  #summarized({ type, room, ...summary }) {
+    const known = this.state.rooms.get(summary.room_id);
+    const isNewer = known !== undefined && summary.last_activity > known.last_activity;
+    this.#upsert({ ...summary, ...room, isUnread: isNewer || Boolean(known?.isUnread) });
   }
 
   #forget(roomId, reason) {
@@ -323,7 +326,7 @@ export class HubbubClient extends EventTarget {
     exchange.messages.push(frame);
     const own = this.state.pending.find((entry) => entry.message_id === frame.message_id);
     if (own) this.discard(own);
-    this.#touch({ user_input: frame.text, timestamp: frame.timestamp });
+    this.#touch({ user_input: frame.text }, frame.timestamp);
     this.#emit("exchange", exchange);
   }
 
@@ -357,10 +360,10 @@ export class HubbubClient extends EventTarget {
   }
 
   /** The hub sends no summary of a room that we have joined, so its line in the list is ours to keep. */
-  #touch(lastMessage) {
+  #touch(lastMessage, timestamp) {
     const { room_id } = this.state.room;
-    const last_activity = lastMessage.timestamp ?? new Date().toISOString();
-    if (this.state.rooms.has(room_id)) this.#upsert({ room_id, last_activity, last_message: lastMessage });
+    const activity = timestamp && { last_activity: timestamp };
+    if (this.state.rooms.has(room_id)) this.#upsert({ room_id, ...activity, last_message: lastMessage });
   }
 
   // ---- Sending ----
