@@ -1,0 +1,219 @@
+import Chat
+import ChatProtocol
+import Glibc
+import Wire
+
+/// The message store: rooms, exchanges and messages in one SQLite file, `hubbub.db`.
+///
+/// Any thread may submit. One thread writes, in group commits; two read. Writes are executed in the order in which
+/// they were submitted, and a read sees all writes that were submitted before it.
+public final class MessageStore: Sendable {
+    /// Exchanges that were still running when the last process ended; they are `interrupted` now.
+    public let settledAtStart: Int
+    let queue = WorkQueue()
+    private let lock: DirectoryLock
+    private let path: String
+    private let threads: [StorageThread]
+
+    /// Takes the directory for this process, brings the database up to date and settles what was left running.
+    ///
+    /// - Parameter directory: made if it is missing, with mode 0700.
+    /// - Parameter now: the wall clock; when the settled exchanges ended.
+    /// - Parameter onFailure: receives SQLite's own sentence about each failed request, on a storage thread.
+    public init(
+        directory: String, now: Timestamp, onFailure: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws(StoreError) {
+        let lock = try DirectoryLock(directory: directory)
+        let path = directory + "/hubbub.db"
+        let threads: [StorageThread]
+        do throws(StoreError) {
+            let writer = try Self.openWriter(path)
+            try Self.migrate(writer, path: path, to: Migrations.all.count)
+            settledAtStart = try Self.settle(writer, path: path, now: now)
+            let first = try Self.openReader(path)
+            let second = try Self.openReader(path)
+            threads = [
+                Self.startWriter(writer, queue, onFailure), Self.startReader(first, queue, onFailure),
+                Self.startReader(second, queue, onFailure),
+            ]
+        } catch {
+            lock.release()
+            throw error
+        }
+        self.lock = lock
+        self.path = path
+        self.threads = threads
+    }
+
+    /// Queues a request; never waits for the disk.
+    ///
+    /// - Parameter completion: called once, on a storage thread; after `close` at once with `.unavailable`.
+    public func submit(_ request: StorageRequest, completion: @escaping @Sendable (StorageResult) -> Void) {
+        let isTaken =
+            switch request.work {
+            case .write(let bytes, let perform):
+                queue.submit(WriteJob(bytes: bytes, perform: perform, completion: completion))
+            case .read(let perform): queue.submit(ReadJob(perform: perform, completion: completion))
+            }
+        if !isTaken { completion(.unavailable) }
+    }
+
+    /// Answers what is queued, writes the log back into the database file and frees the directory.
+    ///
+    /// It waits for the storage threads, so it must not be called on one. A second call does nothing.
+    public func close() {
+        guard queue.close() else { return }
+        for thread in threads { thread.join() }
+        // The last connection to close folds the log into the file; a reader cannot.
+        if let last = try? Connection(path: path) { try? last.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+        lock.release()
+    }
+
+    private static func startWriter(
+        _ connection: sending Connection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+    ) -> StorageThread {
+        StorageThread(name: "storage-write") {
+            GroupCommit(writer: RoomWriter(connection: connection), onFailure: onFailure).run(queue)
+        }
+    }
+
+    private static func startReader(
+        _ connection: sending Connection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+    ) -> StorageThread {
+        StorageThread(name: "storage-read") {
+            ReadLoop(reader: RoomReader(connection: connection), onFailure: onFailure).run(queue)
+        }
+    }
+}
+
+// The schema.
+extension MessageStore {
+    /// The version that this program's database has.
+    public static var schemaVersion: Int { Migrations.all.count }
+
+    /// The version of a directory's database, 0 if there is none yet. Reads beside a running hub.
+    public static func installedVersion(directory: String) throws(StoreError) -> Int {
+        let path = directory + "/hubbub.db"
+        guard access(path, F_OK) == 0 else { return 0 }
+        do throws(SQLiteError) {
+            return try Migrations.version(of: Connection(path: path, isReadOnly: true))
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// Takes a directory's schema up or down to a version; `nil` is the newest. Down loses what only newer ones hold.
+    ///
+    /// - Parameter report: receives one line for each step.
+    public static func migrate(
+        directory: String, to version: Int?, report: (String) -> Void
+    ) throws(StoreError) {
+        let target = version ?? schemaVersion
+        guard (0...schemaVersion).contains(target) else { throw .unknownVersion(target, known: schemaVersion) }
+        let lock = try DirectoryLock(directory: directory)
+        defer { lock.release() }
+        let path = directory + "/hubbub.db"
+        try migrate(openWriter(path), path: path, to: target, report: report)
+    }
+
+    private static func migrate(
+        _ connection: Connection, path: String, to target: Int, report: (String) -> Void = { _ in }
+    ) throws(StoreError) {
+        let found: Int
+        do throws(SQLiteError) {
+            found = try Migrations.version(of: connection)
+            if found <= schemaVersion { try Migrations.migrate(connection, to: target, report: report) }
+        } catch {
+            throw StoreError(migrating: path, error)
+        }
+        guard found <= schemaVersion else { throw .newerSchema(found: found, known: schemaVersion) }
+    }
+}
+
+// Connections.
+extension MessageStore {
+    static func openWriter(_ path: String) throws(StoreError) -> Connection {
+        do throws(SQLiteError) {
+            let connection = try Connection(path: path)
+            // Debian's SQLite overwrites deleted rows with zeros unless told otherwise, at a tenth of the speed.
+            try connection.execute(
+                """
+                PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                PRAGMA secure_delete = OFF
+                """)
+            return connection
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    private static func openReader(_ path: String) throws(StoreError) -> Connection {
+        do throws(SQLiteError) {
+            return try Connection(path: path, isReadOnly: true)
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    private static func settle(_ connection: Connection, path: String, now: Timestamp) throws(StoreError) -> Int {
+        do throws(SQLiteError) {
+            try connection.execute("BEGIN IMMEDIATE")
+            let count = try RoomWriter(connection: connection).settleRunning(at: now)
+            try connection.execute("COMMIT")
+            return count
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+}
+
+/// What a request is to the threads.
+private enum Work {
+    case write(bytes: Int, @Sendable (RoomWriter) throws(SQLiteError) -> StorageResult)
+    case read(@Sendable (RoomReader) throws(SQLiteError) -> StorageResult)
+}
+
+extension StorageRequest {
+    fileprivate var work: Work {
+        switch self {
+        case .createRoom(let room, let roomsMax):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createRoom(room, roomsMax: roomsMax) }
+        case .loadRoom(let roomID):
+            .read { (reader) throws(SQLiteError) in try reader.loadRoom(roomID) }
+        case .updateRoom(let room):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.updateRoom(room) }
+        case .deleteRoom(let roomID, let now, let outcomes):
+            .write(bytes: outcomes.reduce(0) { $0 + $1.bytes }) { (writer) throws(SQLiteError) in
+                try writer.deleteRoom(roomID, at: now, outcomes: outcomes)
+            }
+        case .insertMessage(let insertion):
+            .write(bytes: insertion.message.text.utf8.count) { (writer) throws(SQLiteError) in
+                try writer.insertMessage(insertion)
+            }
+        case .findMessage(let roomID, let userID, let messageID, let text):
+            .read { (reader) throws(SQLiteError) in
+                try reader.findMessage(roomID, userID, messageID: messageID, text: text)
+            }
+        case .startExchange(let exchangeID, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.startExchange(exchangeID, at: now) }
+        case .appendSegment(let segment):
+            .write(bytes: segment.text.count + segment.reasoning.count) { (writer) throws(SQLiteError) in
+                try writer.appendSegment(segment)
+            }
+        case .finishExchange(let outcome):
+            .write(bytes: outcome.bytes) { (writer) throws(SQLiteError) in try writer.finishExchange(outcome) }
+        case .findStream(let streamID):
+            .read { (reader) throws(SQLiteError) in try reader.findStream(streamID) }
+        case .historyBefore(let roomID, let before, let limit):
+            .read { (reader) throws(SQLiteError) in try reader.historyBefore(roomID, before, limit: limit) }
+        case .historyPage(let roomID, let limit, let offset):
+            .read { (reader) throws(SQLiteError) in try reader.historyPage(roomID, limit: limit, offset: offset) }
+        case .listRooms(let userID, let page):
+            .read { (reader) throws(SQLiteError) in try reader.listRooms(userID, page) }
+        }
+    }
+}
+
+extension ExchangeOutcome {
+    fileprivate var bytes: Int { text.count + reasoning.count }
+}

@@ -1,0 +1,152 @@
+import Chat
+import ChatProtocol
+import Wire
+
+/// Executes read requests inside the transaction that its caller opened. Confined to its thread.
+struct RoomReader {
+    let connection: Connection
+
+    func loadRoom(_ roomID: RoomID) throws(SQLiteError) -> StorageResult {
+        let found = try connection.first(
+            "SELECT \(roomColumns) FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)
+        ) { (rowID: $0.int(0), room: RoomRecord(row: $0)) }
+        guard let (rowID, room) = found else { return .room(nil) }
+        var members: [UserID] = []
+        try connection.each(
+            "SELECT user_id FROM members WHERE room = ? AND user_id <> ? ORDER BY user_id", .int(rowID),
+            .text(room.userID.text)
+        ) { (row) throws(SQLiteError) in
+            members.append(UserID(row.text(0)))
+            return true
+        }
+        let page = try exchanges(of: roomID, rowID, before: .max, limit: Limits.snapshotExchangesMax)
+        return .room(RoomHead(room: room, members: members, history: page.exchanges, nextBefore: page.nextBefore))
+    }
+
+    func findMessage(
+        _ roomID: RoomID, _ userID: UserID, messageID: String, text: String
+    ) throws(SQLiteError) -> StorageResult {
+        let found = try connection.storedMessage(roomID, userID, messageID: messageID, text: text)
+        return found.map { .duplicate($0) } ?? .noMessage
+    }
+
+    func findStream(_ streamID: StreamID) throws(SQLiteError) -> StorageResult {
+        .stream(
+            try connection.first(
+                """
+                SELECT rooms.room_id, exchanges.status FROM exchanges JOIN rooms ON rooms.id = exchanges.room
+                WHERE exchanges.stream_id = ? AND rooms.deleted_at IS NULL
+                """, .text(streamID.text)
+            ) { row in
+                StoredStream(
+                    roomID: RoomID(row.text(0)), status: ExchangeStatus(rawValue: row.text(1)) ?? .interrupted)
+            })
+    }
+
+    func historyBefore(_ roomID: RoomID, _ before: ExchangeID?, limit: Int) throws(SQLiteError) -> StorageResult {
+        guard let room = try connection.liveRoom(roomID) else { return .history([], nextBefore: nil) }
+        var bound = Int64.max
+        if let before {
+            let found = try connection.first(
+                "SELECT id FROM exchanges WHERE exchange_id = ? AND room = ?", .text(before.text), .int(room)
+            ) { $0.int(0) }
+            guard let found else { return .history([], nextBefore: nil) }
+            bound = found
+        }
+        let page = try exchanges(of: roomID, room, before: bound, limit: limit)
+        return .history(page.exchanges, nextBefore: page.nextBefore)
+    }
+
+    func historyPage(_ roomID: RoomID, limit: Int, offset: Int) throws(SQLiteError) -> StorageResult {
+        let found = try connection.first(
+            "SELECT id, exchange_count FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)
+        ) { (rowID: $0.int(0), total: Int($0.int(1))) }
+        guard let (room, total) = found else { return .historyPage([], total: 0) }
+        var page: [ExchangeRecord] = []
+        try connection.each(
+            "SELECT \(exchangeColumns) FROM exchanges WHERE room = ? ORDER BY id DESC LIMIT ? OFFSET ?", .int(room),
+            .int(max(limit, 0)), .int(offset)
+        ) { (row) throws(SQLiteError) in
+            page.append(try complete(StoredExchange(row: row, roomID: roomID)).record)
+            return true
+        }
+        return .historyPage(page, total: total)
+    }
+
+    func listRooms(_ userID: UserID, _ page: RoomPage) throws(SQLiteError) -> StorageResult {
+        let order =
+            switch page.order {
+            case .lastActivity: "last_activity DESC"
+            case .createdAt: "created_at DESC"
+            case .roomName: "room_name"
+            }
+        let total = try connection.first(
+            "SELECT count(*) FROM rooms WHERE user_id = ? AND deleted_at IS NULL", .text(userID.text)
+        ) { Int($0.int(0)) }
+        var rooms: [RoomListing] = []
+        try connection.each(
+            """
+            SELECT \(roomColumns), \(exchangeColumns) FROM rooms LEFT JOIN exchanges
+                ON exchanges.id = (SELECT max(newest.id) FROM exchanges AS newest WHERE newest.room = rooms.id)
+            WHERE rooms.user_id = ? AND rooms.deleted_at IS NULL
+            ORDER BY rooms.\(order), rooms.room_id LIMIT ? OFFSET ?
+            """, .text(userID.text), .int(max(page.limit, 0)), .int(page.offset)
+        ) { (row) throws(SQLiteError) in
+            let room = RoomRecord(row: row)
+            var newest: ExchangeRecord?
+            if !row.isNull(roomColumnCount) {
+                newest = try complete(StoredExchange(row: row, roomID: room.roomID, first: roomColumnCount)).record
+            }
+            rooms.append(RoomListing(room: room, lastExchange: newest))
+            return true
+        }
+        return .rooms(rooms, total: total ?? 0)
+    }
+
+    /// The newest exchanges before a row, oldest first; at least one, then as many as count and bytes allow.
+    private func exchanges(
+        of roomID: RoomID, _ room: Int64, before: Int64, limit: Int
+    ) throws(SQLiteError) -> (exchanges: [ExchangeRecord], nextBefore: ExchangeID?) {
+        var newestFirst: [ExchangeRecord] = []
+        var bytes = 0
+        var hasMore = false
+        try connection.each(
+            "SELECT \(exchangeColumns) FROM exchanges WHERE room = ? AND id < ? ORDER BY id DESC", .int(room),
+            .int(before)
+        ) { (row) throws(SQLiteError) in
+            hasMore = !newestFirst.isEmpty && newestFirst.count >= limit
+            if hasMore { return false }
+            let exchange = try complete(StoredExchange(row: row, roomID: roomID))
+            bytes += exchange.bytes
+            hasMore = !newestFirst.isEmpty && bytes > Limits.snapshotBytesMax
+            if hasMore { return false }
+            newestFirst.append(exchange.record)
+            return true
+        }
+        return (newestFirst.reversed(), hasMore ? newestFirst.last?.exchangeID : nil)
+    }
+
+    /// Adds the messages and, while the exchange runs, the response so far.
+    private func complete(_ stored: StoredExchange) throws(SQLiteError) -> StoredExchange {
+        var exchange = stored
+        if !exchange.record.status.isTerminal {
+            let response = try connection.response(of: exchange.rowID)
+            exchange.record.text = String(decoding: response.text, as: UTF8.self)
+            if !response.reasoning.isEmpty {
+                exchange.record.reasoning = String(decoding: response.reasoning, as: UTF8.self)
+            }
+            exchange.record.events = response.events
+            exchange.bytes += response.text.count + response.reasoning.count
+        }
+        try connection.each(
+            """
+            SELECT message_id, user_id, role, text, timestamp, metadata FROM messages WHERE exchange = ? ORDER BY id
+            """, .int(exchange.rowID)
+        ) { (row) throws(SQLiteError) in
+            exchange.record.messages.append(MessageRecord(row: row))
+            exchange.bytes += row.bytes(3).count + row.bytes(5).count
+            return true
+        }
+        return exchange
+    }
+}

@@ -1,0 +1,140 @@
+import Chat
+import Glibc
+
+/// A write that waits for its turn.
+struct WriteJob: Sendable {
+    /// Roughly what it adds to a transaction.
+    let bytes: Int
+    let perform: @Sendable (RoomWriter) throws(SQLiteError) -> StorageResult
+    let completion: @Sendable (StorageResult) -> Void
+}
+
+/// A read that waits for its turn.
+struct ReadJob: Sendable {
+    let perform: @Sendable (RoomReader) throws(SQLiteError) -> StorageResult
+    let completion: @Sendable (StorageResult) -> Void
+}
+
+/// Hands jobs from the loops to the storage threads.
+///
+/// Writes go to the writer in batches, reads to whichever reader is free. A read sees every write that was submitted
+/// before it: it carries the number of writes until then and is handed out when that many are answered. Reads wait in
+/// the order of their numbers, so only the first has to be looked at. The queue has no limit of its own: the hub holds
+/// 64 uncommitted sends per room and one segment per stream.
+/// Invariant: `writesAnswered <= writesSubmitted`, and the difference is the waiting writes and the batch in hand.
+///
+/// `@unchecked Sendable`: every stored variable is read and written only while `mutex` is held.
+final class WorkQueue: @unchecked Sendable {
+    static let batchJobsMax = 1_024
+    static let batchBytesMax = 4 * 1024 * 1024
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let writerMayGo = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let readersMayGo = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var writes: [WriteJob] = []
+    private var reads: [(after: UInt64, job: ReadJob)] = []
+    private var writesSubmitted: UInt64 = 0
+    private var writesAnswered: UInt64 = 0
+    private var isClosed = false
+    private var commits = 0
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(writerMayGo, nil)
+        pthread_cond_init(readersMayGo, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(readersMayGo)
+        pthread_cond_destroy(writerMayGo)
+        pthread_mutex_destroy(mutex)
+        readersMayGo.deallocate()
+        writerMayGo.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Transactions that were committed; fewer than the writes in them.
+    var commitCount: Int { locked { commits } }
+
+    /// Returns false once the queue is closed.
+    func submit(_ job: WriteJob) -> Bool {
+        locked {
+            if isClosed { return false }
+            writes.append(job)
+            writesSubmitted += 1
+            pthread_cond_signal(writerMayGo)
+            return true
+        }
+    }
+
+    /// Returns false once the queue is closed.
+    func submit(_ job: ReadJob) -> Bool {
+        locked {
+            if isClosed { return false }
+            reads.append((writesSubmitted, job))
+            pthread_cond_signal(readersMayGo)
+            return true
+        }
+    }
+
+    /// Refuses new jobs and lets the threads go when the old ones are done. Returns false if it was closed before.
+    func close() -> Bool {
+        locked {
+            if isClosed { return false }
+            isClosed = true
+            pthread_cond_broadcast(writerMayGo)
+            pthread_cond_broadcast(readersMayGo)
+            return true
+        }
+    }
+
+    /// Waits for writes and takes as many as one transaction may hold; `nil` when the queue is closed and empty.
+    func nextBatch() -> [WriteJob]? {
+        locked {
+            while writes.isEmpty {
+                if isClosed { return nil }
+                pthread_cond_wait(writerMayGo, mutex)
+            }
+            var count = 0
+            var bytes = 0
+            while count < min(writes.count, Self.batchJobsMax) {
+                bytes += writes[count].bytes
+                if count > 0, bytes > Self.batchBytesMax { break }
+                count += 1
+            }
+            let batch = Array(writes.prefix(count))
+            writes.removeFirst(count)
+            return batch
+        }
+    }
+
+    /// Says that a batch's completions were called.
+    func answered(_ count: Int, committed: Bool) {
+        locked {
+            writesAnswered += UInt64(count)
+            if committed { commits += 1 }
+            assert(writesAnswered <= writesSubmitted)
+            pthread_cond_broadcast(readersMayGo)
+        }
+    }
+
+    /// Waits for a read whose writes are answered; `nil` when the queue is closed and no read is left.
+    func nextRead() -> ReadJob? {
+        locked {
+            while true {
+                if let first = reads.first {
+                    if first.after <= writesAnswered { return reads.removeFirst().job }
+                } else if isClosed {
+                    return nil
+                }
+                pthread_cond_wait(readersMayGo, mutex)
+            }
+        }
+    }
+
+    private func locked<Value>(_ body: () -> Value) -> Value {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return body()
+    }
+}
