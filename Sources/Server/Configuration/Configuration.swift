@@ -1,0 +1,105 @@
+import ChatProtocol
+
+/// Everything the hub is told at its start.
+///
+/// `Configuration.load` makes one from flags, environment, file and defaults, in this order of precedence.
+public struct Configuration: Sendable, Equatable {
+    /// How much is logged.
+    public enum LogLevel: String, Sendable, CaseIterable {
+        case debug, info, warning, error
+    }
+
+    /// The address to listen on.
+    public var host = "127.0.0.1"
+    /// The port to listen on; 0 takes a free one.
+    public var port: UInt16 = 8080
+    /// Where `hubbub.db` lives.
+    public var dataDirectory: String
+    /// Event loops, one thread each.
+    public var loops: Int
+    /// The JSON file that was read, if there was one.
+    public var configFile: String?
+    /// A folder of Markdown for the guide; without it the guide answers from its own pages.
+    public var docsDirectory: String?
+    /// Whether `/ws/echo` exists.
+    public var offersDiagnostics = false
+    /// Less important lines are not written.
+    public var logLevel = LogLevel.info
+    /// Whether the hub may listen beyond loopback although it knows no keys.
+    public var allowsOpen = false
+    /// Browser origins beside the hub's own that may open sockets and change things, such as `https://example.org`.
+    public var origins: [String] = []
+    /// The agent of a send that names none, in a room that names none.
+    public var defaultAgent = AgentSettings.guideType
+    /// Every agent; the guide is always among them.
+    public var agents: [AgentSettings] = []
+    /// Every limit that may be changed.
+    public var limits = Limits()
+
+    /// The defaults, for a data directory and a number of loops.
+    public init(dataDirectory: String, loops: Int) {
+        self.dataDirectory = dataDirectory
+        self.loops = loops
+    }
+
+    /// Whether `host` can be reached from this machine only.
+    public var isLoopback: Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// What the operator should read before anything else at the start.
+    public var warnings: [String] {
+        if isLoopback { return ["open mode: no authentication; only this machine can connect"] }
+        return [
+            "OPEN TO THE NETWORK: no authentication, and --allow-open was given. "
+                + "Whoever reaches \(host) port \(port) can read, change and delete as any user."
+        ]
+    }
+}
+
+/// An agent as it is configured.
+public struct AgentSettings: Sendable, Equatable {
+    /// The name of the built-in agent.
+    public static let guideType = "guide"
+
+    /// How an agent is reached.
+    public enum Connector: Sendable, Equatable {
+        /// Built in: answers from a folder of Markdown, or from the hub's own pages.
+        case guide(docsDirectory: String?)
+        /// An OpenAI-compatible `/chat/completions`.
+        case openAI(OpenAIEndpoint)
+    }
+
+    /// What a send calls it.
+    public var agentType: String
+    /// How it is reached.
+    public var connector: Connector
+
+    /// An agent by name.
+    public init(agentType: String, connector: Connector) {
+        self.agentType = agentType
+        self.connector = connector
+    }
+}
+
+/// Where an OpenAI-compatible model is and how it is spoken to.
+public struct OpenAIEndpoint: Sendable, Equatable {
+    /// Such as `http://127.0.0.1:4000/v1`, without a slash at its end.
+    public var baseURL: String
+    /// The model's name, as the endpoint knows it.
+    public var model: String
+    /// Sent as a bearer token; never logged.
+    public var apiKey: String?
+    /// Sent before each turn's context.
+    public var systemPrompt: String?
+
+    /// An endpoint and its model.
+    public init(baseURL: String, model: String, apiKey: String? = nil, systemPrompt: String? = nil) {
+        self.baseURL = baseURL
+        self.model = model
+        self.apiKey = apiKey
+        self.systemPrompt = systemPrompt
+    }
+}

@@ -1,0 +1,94 @@
+/// Where a configuration comes from: flags win over the environment, the environment over the file, the file over
+/// the defaults.
+public struct ConfigurationSources {
+    /// What stands behind the command's name.
+    public var arguments: [String]
+    /// The process's environment.
+    public var environment: [String: String]
+    /// Processor cores: the default number of loops.
+    public var cores: Int
+    /// Reads a whole file; the sentence says why it cannot.
+    public var readFile: (String) -> Result<[UInt8], FileFault>
+
+    /// Sources as values, so that tests need no process and no disk.
+    public init(
+        arguments: [String], environment: [String: String], cores: Int,
+        readFile: @escaping (String) -> Result<[UInt8], FileFault> = ConfigurationSources.readFile
+    ) {
+        self.arguments = arguments
+        self.environment = environment
+        self.cores = cores
+        self.readFile = readFile
+    }
+}
+
+extension Configuration {
+    /// Puts a configuration together and checks what only the whole can tell.
+    public static func load(_ sources: ConfigurationSources) throws(ConfigurationError) -> Configuration {
+        let flags = try FlagParser.parse(sources.arguments)
+        var configuration = Configuration(dataDirectory: "", loops: max(1, sources.cores))
+        let variables = Setting.allCases.compactMap { setting -> FlagParser.Flag? in
+            guard let text = sources.environment[setting.variable], !text.isEmpty else { return nil }
+            return FlagParser.Flag(setting: setting, text: text, place: .variable(setting.variable))
+        }
+        let said = variables + flags
+        if let config = said.last(where: { $0.setting == .config }) {
+            try configuration.applyFile(config, sources)
+        }
+        for flag in said {
+            do throws(ConfigurationError.Fault) {
+                try flag.setting.apply(flag.text, to: &configuration)
+            } catch {
+                throw ConfigurationError(flag.place, error)
+            }
+        }
+        let place = { (setting: Setting) in
+            said.last { $0.setting == setting }?.place
+                ?? configuration.configFile.map { .file($0, key: setting.rawValue) } ?? .commandLine(setting.flag)
+        }
+        try configuration.complete(environment: sources.environment, place: place)
+        return configuration
+    }
+
+    /// The data directory alone, for commands that need no more.
+    public static func dataDirectory(
+        _ given: String?, environment: [String: String]
+    ) throws(ConfigurationError) -> String {
+        if let given = given ?? environment[Setting.data.variable], !given.isEmpty { return given }
+        // The XDG specification wants relative paths ignored.
+        if let home = environment["XDG_DATA_HOME"], home.hasPrefix("/") { return home + "/hubbub" }
+        if let home = environment["HOME"], !home.isEmpty { return home + "/.local/share/hubbub" }
+        throw ConfigurationError(.commandLine(Setting.data.flag), .noDataDirectory)
+    }
+
+    private mutating func applyFile(
+        _ flag: FlagParser.Flag, _ sources: ConfigurationSources
+    ) throws(ConfigurationError) {
+        switch sources.readFile(flag.text) {
+        case .success(let bytes):
+            let file = try ConfigurationFile(path: flag.text, bytes: bytes, environment: sources.environment)
+            try file.apply(to: &self)
+        case .failure(let fault):
+            throw ConfigurationError(flag.place, .unreadable("\(flag.text): \(fault.sentence)"))
+        }
+    }
+
+    private mutating func complete(
+        environment: [String: String], place: (Setting) -> ConfigurationError.Place
+    ) throws(ConfigurationError) {
+        if dataDirectory.isEmpty {
+            dataDirectory = try Configuration.dataDirectory(nil, environment: environment)
+        }
+        if !agents.contains(where: { $0.agentType == AgentSettings.guideType }) {
+            let guide = AgentSettings.Connector.guide(docsDirectory: docsDirectory)
+            agents.insert(AgentSettings(agentType: AgentSettings.guideType, connector: guide), at: 0)
+        }
+        guard agents.contains(where: { $0.agentType == defaultAgent }) else {
+            throw ConfigurationError(
+                place(.defaultAgent), .noSuchAgent(defaultAgent, known: agents.map(\.agentType)))
+        }
+        guard isLoopback || allowsOpen else {
+            throw ConfigurationError(place(.host), .openBeyondLoopback(host: host))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ChatProtocol
+
+/// A limit that a configuration may change, by its key under `limits`.
+struct LimitSetting {
+    let key: String
+    let field: WritableKeyPath<Limits, Int>
+    let range: ClosedRange<Int>
+
+    private static let countMax = 1_000_000_000
+    private static let bytesMax = 1 << 40
+    private static let secondsMax = 86_400
+
+    /// Every `var` of `Limits`; a test compares both.
+    static var all: [LimitSetting] {
+        [
+            LimitSetting(key: "rooms_per_user", field: \.roomsPerUser, range: 0...countMax),
+            LimitSetting(key: "message_text_bytes_max", field: \.messageTextBytesMax, range: 1...(16 << 20)),
+            LimitSetting(
+                key: "web_socket_message_bytes_max", field: \.webSocketMessageBytesMax, range: 1024...(64 << 20)),
+            LimitSetting(key: "http_body_bytes_max", field: \.httpBodyBytesMax, range: 1024...(64 << 20)),
+            LimitSetting(key: "http_head_bytes_max", field: \.httpHeadBytesMax, range: 1024...(1 << 20)),
+            LimitSetting(key: "streams_per_user", field: \.streamsPerUser, range: 1...countMax),
+            LimitSetting(key: "streams_per_node", field: \.streamsPerNode, range: 1...countMax),
+            LimitSetting(key: "agent_silent_seconds", field: \.agentSilentSeconds, range: 1...secondsMax),
+            LimitSetting(key: "response_bytes_max", field: \.responseBytesMax, range: 1...(64 << 20)),
+            LimitSetting(key: "log_tail_bytes_max", field: \.logTailBytesMax, range: 0...bytesMax),
+            LimitSetting(key: "memory_bytes_max", field: \.memoryBytesMax, range: (1 << 20)...bytesMax),
+            LimitSetting(key: "sockets_per_user", field: \.socketsPerUser, range: 1...countMax),
+            LimitSetting(key: "heartbeat_seconds", field: \.heartbeatSeconds, range: 1...secondsMax),
+            LimitSetting(key: "no_progress_seconds", field: \.noProgressSeconds, range: 1...secondsMax),
+            LimitSetting(key: "coalesce_milliseconds_max", field: \.coalesceMillisecondsMax, range: 0...10_000),
+            LimitSetting(key: "drain_seconds", field: \.drainSeconds, range: 0...secondsMax),
+        ]
+    }
+}

@@ -1,0 +1,43 @@
+import ChatProtocol
+import Wire
+
+/// The one place where a request's user is decided, for HTTP and for `/ws`.
+///
+/// Without configured keys the hub runs in open mode: whoever names a user is that user.
+enum Identity {
+    /// The user of whoever names none in open mode.
+    static let anonymous = UserID("anonymous")
+
+    /// The user of a request.
+    ///
+    /// - Parameters:
+    ///   - given: `user_id` as the body or the query names it.
+    ///   - head: where a token would be.
+    static func decide(_ given: String?, head: HTTPRequestHead) -> Result<UserID, HubError> {
+        guard let given else { return .success(anonymous) }
+        guard UserID.isWellFormed(given) else {
+            return .failure(
+                HubError(.validationError, "`user_id` must be 1 to 64 letters, digits, hyphens or underscores."))
+        }
+        return .success(UserID(given))
+    }
+
+    /// The user of a WebSocket's opening handshake.
+    static func decide(webSocket head: HTTPRequestHead) -> Result<UserID, HubError> {
+        decide(RequestTarget(head.target).field("user_id"), head: head)
+    }
+}
+
+/// Which web pages may open sockets and change things.
+///
+/// Browsers send `Origin` with every WebSocket and every unsafe request, and let any page open a socket anywhere. In
+/// open mode on loopback this check is all that stands between a visited page and the hub.
+enum OriginRule {
+    /// Whether a request may act: it comes from no page, from the hub's own, or from an allowed origin.
+    static func allows(_ head: HTTPRequestHead, origins: [String]) -> Bool {
+        guard let origin = head.header("origin")?.lowercased() else { return true }
+        if origins.contains(origin) { return true }
+        guard let host = head.header("host")?.lowercased() else { return false }
+        return origin == "http://" + host || origin == "https://" + host
+    }
+}
