@@ -1,9 +1,13 @@
+import Agents
 import ChatProtocol
 
 /// Everything the hub is told at its start.
 ///
 /// `Configuration.load` makes one from flags, environment, file and defaults, in this order of precedence.
-public struct Configuration: Sendable, Equatable {
+public struct Configuration: Sendable {
+    /// The name of the agent that is always there.
+    static let guideType = "guide"
+
     /// How much is logged.
     public enum LogLevel: String, Sendable, CaseIterable {
         case debug, info, warning, error
@@ -30,9 +34,9 @@ public struct Configuration: Sendable, Equatable {
     /// Browser origins beside the hub's own that may open sockets and change things, such as `https://example.org`.
     public var origins: [String] = []
     /// The agent of a send that names none, in a room that names none.
-    public var defaultAgent = AgentSettings.guideType
+    public var defaultAgent = Configuration.guideType
     /// Every agent; the guide is always among them.
-    public var agents: [AgentSettings] = []
+    public var agents: [AgentConfiguration] = []
     /// Every limit that may be changed.
     public var limits = Limits()
 
@@ -56,50 +60,5 @@ public struct Configuration: Sendable, Equatable {
             "OPEN TO THE NETWORK: no authentication, and --allow-open was given. "
                 + "Whoever reaches \(host) port \(port) can read, change and delete as any user."
         ]
-    }
-}
-
-/// An agent as it is configured.
-public struct AgentSettings: Sendable, Equatable {
-    /// The name of the built-in agent.
-    public static let guideType = "guide"
-
-    /// How an agent is reached.
-    public enum Connector: Sendable, Equatable {
-        /// Built in: answers from a folder of Markdown, or from the hub's own pages.
-        case guide(docsDirectory: String?)
-        /// An OpenAI-compatible `/chat/completions`.
-        case openAI(OpenAIEndpoint)
-    }
-
-    /// What a send calls it.
-    public var agentType: String
-    /// How it is reached.
-    public var connector: Connector
-
-    /// An agent by name.
-    public init(agentType: String, connector: Connector) {
-        self.agentType = agentType
-        self.connector = connector
-    }
-}
-
-/// Where an OpenAI-compatible model is and how it is spoken to.
-public struct OpenAIEndpoint: Sendable, Equatable {
-    /// Such as `http://127.0.0.1:4000/v1`, without a slash at its end.
-    public var baseURL: String
-    /// The model's name, as the endpoint knows it.
-    public var model: String
-    /// Sent as a bearer token; never logged.
-    public var apiKey: String?
-    /// Sent before each turn's context.
-    public var systemPrompt: String?
-
-    /// An endpoint and its model.
-    public init(baseURL: String, model: String, apiKey: String? = nil, systemPrompt: String? = nil) {
-        self.baseURL = baseURL
-        self.model = model
-        self.apiKey = apiKey
-        self.systemPrompt = systemPrompt
     }
 }

@@ -1,3 +1,4 @@
+import Agents
 import ChatProtocol
 import Wire
 
@@ -107,12 +108,12 @@ extension ConfigurationFile {
 extension ConfigurationFile {
     private static let guideKeys = ["agent_type", "connector", "docs"]
     private static let openAIKeys = [
-        "agent_type", "connector", "base_url", "model", "api_key_env", "system_prompt",
+        "agent_type", "connector", "base_url", "model", "api_key_env", "system_prompt", "parameters",
     ]
 
-    private func agents(_ value: JSONValue) throws(ConfigurationError) -> [AgentSettings] {
+    private func agents(_ value: JSONValue) throws(ConfigurationError) -> [AgentConfiguration] {
         guard let values = value.array else { throw fault("agents", .mustBe("a list of objects")) }
-        var agents: [AgentSettings] = []
+        var agents: [AgentConfiguration] = []
         for (index, value) in values.enumerated() {
             let place = "agents[\(index)]"
             guard let object = value.object else { throw fault(place, .mustBe("an object")) }
@@ -125,7 +126,7 @@ extension ConfigurationFile {
         return agents
     }
 
-    private func agent(_ object: JSONObject, at place: String) throws(ConfigurationError) -> AgentSettings {
+    private func agent(_ object: JSONObject, at place: String) throws(ConfigurationError) -> AgentConfiguration {
         let agentType = try requiredText("agent_type", in: object, at: place)
         guard Identifier<Never>.isWellFormed(agentType) else {
             throw fault(place + "agent_type", .mustBe("1 to 64 letters, digits, hyphens or underscores"))
@@ -135,16 +136,16 @@ extension ConfigurationFile {
         case "guide":
             try refuseUnknown(in: object, at: place, known: Self.guideKeys)
             let docs = try text("docs", in: object, at: place)
-            return AgentSettings(agentType: agentType, connector: .guide(docsDirectory: docs))
+            return AgentConfiguration(agentType: agentType, connector: .guide(docsDirectory: docs))
         case "openai":
             try refuseUnknown(in: object, at: place, known: Self.openAIKeys)
-            return AgentSettings(agentType: agentType, connector: .openAI(try endpoint(object, at: place)))
+            return AgentConfiguration(agentType: agentType, connector: .openAI(try endpoint(object, at: place)))
         default:
             throw fault(place + "connector", .notOneOf(connector, ["guide", "openai"]))
         }
     }
 
-    private func endpoint(_ object: JSONObject, at place: String) throws(ConfigurationError) -> OpenAIEndpoint {
+    private func endpoint(_ object: JSONObject, at place: String) throws(ConfigurationError) -> OpenAISettings {
         var baseURL = try requiredText("base_url", in: object, at: place)
         let isWeb = ["http://", "https://"].contains { baseURL.hasPrefix($0) && baseURL.utf8.count > $0.utf8.count }
         guard isWeb, baseURL.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -158,9 +159,16 @@ extension ConfigurationFile {
             }
             apiKey = key
         }
-        return OpenAIEndpoint(
+        return OpenAISettings(
             baseURL: baseURL, model: try requiredText("model", in: object, at: place), apiKey: apiKey,
-            systemPrompt: try text("system_prompt", in: object, at: place))
+            systemPrompt: try text("system_prompt", in: object, at: place),
+            parameters: try parameters(in: object, at: place))
+    }
+
+    private func parameters(in object: JSONObject, at place: String) throws(ConfigurationError) -> JSONObject {
+        guard let value = object["parameters"] else { return JSONObject() }
+        guard let parameters = value.object else { throw fault(place + "parameters", .mustBe("an object")) }
+        return parameters
     }
 
     private func refuseUnknown(

@@ -1,3 +1,5 @@
+import Agents
+
 /// Where a configuration comes from: flags win over the environment, the environment over the file, the file over
 /// the defaults.
 public struct ConfigurationSources {
@@ -42,9 +44,10 @@ extension Configuration {
                 throw ConfigurationError(flag.place, error)
             }
         }
-        let place = { (setting: Setting) in
+        let configFile = configuration.configFile
+        let place = { (setting: Setting) -> ConfigurationError.Place in
             said.last { $0.setting == setting }?.place
-                ?? configuration.configFile.map { .file($0, key: setting.rawValue) } ?? .commandLine(setting.flag)
+                ?? configFile.map { .file($0, key: setting.rawValue) } ?? .commandLine(setting.flag)
         }
         try configuration.complete(environment: sources.environment, place: place)
         return configuration
@@ -69,7 +72,7 @@ extension Configuration {
             let file = try ConfigurationFile(path: flag.text, bytes: bytes, environment: sources.environment)
             try file.apply(to: &self)
         case .failure(let fault):
-            throw ConfigurationError(flag.place, .unreadable("\(flag.text): \(fault.sentence)"))
+            throw ConfigurationError(.file(flag.text, key: nil), .unreadable(fault.sentence))
         }
     }
 
@@ -79,9 +82,9 @@ extension Configuration {
         if dataDirectory.isEmpty {
             dataDirectory = try Configuration.dataDirectory(nil, environment: environment)
         }
-        if !agents.contains(where: { $0.agentType == AgentSettings.guideType }) {
-            let guide = AgentSettings.Connector.guide(docsDirectory: docsDirectory)
-            agents.insert(AgentSettings(agentType: AgentSettings.guideType, connector: guide), at: 0)
+        if !agents.contains(where: { $0.agentType == Self.guideType }) {
+            let guide = AgentConfiguration.Connector.guide(docsDirectory: docsDirectory)
+            agents.insert(AgentConfiguration(agentType: Self.guideType, connector: guide), at: 0)
         }
         guard agents.contains(where: { $0.agentType == defaultAgent }) else {
             throw ConfigurationError(

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What can be set by a flag, by an environment variable and by a key of the file; the raw value is the key.
 public enum Setting: String, Sendable, CaseIterable {
     case host, port, data, loops, config, docs, diagnostics
@@ -69,7 +71,9 @@ public enum Setting: String, Sendable, CaseIterable {
     func apply(_ text: String, to configuration: inout Configuration) throws(ConfigurationError.Fault) {
         guard !text.isEmpty || kind == .list else { throw .needsValue }
         switch self {
-        case .host: configuration.host = text
+        case .host:
+            guard Self.isAddress(text) else { throw .mustBe("an IPv4 or IPv6 address, or localhost") }
+            configuration.host = text
         case .port: configuration.port = UInt16(try Self.number(text, in: 0...65535))
         case .data: configuration.dataDirectory = text
         case .loops: configuration.loops = try Self.number(text, in: 1...256)
@@ -85,6 +89,12 @@ public enum Setting: String, Sendable, CaseIterable {
         case .origins: configuration.origins = try text.split(separator: ",").map(Self.origin)
         case .allowOpen: configuration.allowsOpen = try Self.truth(text)
         }
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        var address = in6_addr()
+        return text == "localhost" || inet_pton(AF_INET, text, &address) == 1
+            || inet_pton(AF_INET6, text, &address) == 1
     }
 
     private static func number(_ text: String, in range: ClosedRange<Int>) throws(ConfigurationError.Fault) -> Int {

@@ -1,0 +1,138 @@
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Server
+
+@Suite struct RouteRenderingTests {
+    private let room = RoomRecord(
+        roomID: RoomID("room_a1b2c3d4-e5f6-7890-abcd-ef1234567890"), userID: UserID("user_123"),
+        name: "Kidney Disease Discussion", createdAt: noon, lastActivity: noon, messageCount: 0,
+        metadata: ["initial_agent": "research_paper", "tags": ["kidney", "research"]],
+        defaultSessionID: SessionID("session_1"))
+
+    private var exchange: ExchangeRecord {
+        var exchange = ExchangeRecord(
+            exchangeID: ExchangeID("exchange_1"), streamID: StreamID("stream_1"), roomID: RoomID("room_a1b2c3d4"),
+            sessionID: SessionID("session_xyz789"), userID: UserID("user_123"), agentType: "research_paper",
+            startedAt: noon)
+        exchange.status = .completed
+        exchange.messages = ["What are the", "latest treatments?"].map {
+            MessageRecord(messageID: nil, userID: exchange.userID, role: .user, text: $0, timestamp: noon)
+        }
+        exchange.text = "Based on recent research..."
+        exchange.usage = Usage(promptTokens: 150, completionTokens: 300, model: "gpt-4")
+        exchange.endedAt = Timestamp(milliseconds: noon.milliseconds + 1250)
+        return exchange
+    }
+
+    private func body(_ response: HTTPResponse) -> String { String(decoding: response.body, as: UTF8.self) }
+
+    @Test func aCreatedRoomIsAnsweredAsTheSeedHasIt() {
+        let response = RouteRendering.roomCreated.response(for: .success(.room(room)), at: noon, path: "/api/rooms")
+        #expect(response.status == 201)
+        #expect(response.header("Location") == "/api/rooms/room_a1b2c3d4-e5f6-7890-abcd-ef1234567890")
+        #expect(response.header("Content-Type") == "application/json")
+        #expect(
+            body(response) == """
+                {"success":true,"message":"Room created successfully","data":{\
+                "room_id":"room_a1b2c3d4-e5f6-7890-abcd-ef1234567890","user_id":"user_123",\
+                "room_name":"Kidney Disease Discussion","created_at":"2025-01-26T10:30:00.000Z",\
+                "last_activity":"2025-01-26T10:30:00.000Z","message_count":0,\
+                "metadata":{"initial_agent":"research_paper","tags":["kidney","research"]}},\
+                "timestamp":"2025-01-26T10:30:00.000Z"}
+                """)
+    }
+
+    @Test func aListOfRoomsIsAnsweredAsTheSeedHasIt() {
+        let listings = [RoomListing(room: room, lastExchange: exchange)]
+        let response = RouteRendering.rooms(limit: 50, offset: 100).response(
+            for: .success(.rooms(listings, total: 103)), at: noon, path: "/api/rooms")
+        #expect(response.status == 200)
+        #expect(
+            body(response) == """
+                {"success":true,"message":"Rooms retrieved successfully","data":{"rooms":[{\
+                "room_id":"room_a1b2c3d4-e5f6-7890-abcd-ef1234567890","user_id":"user_123",\
+                "room_name":"Kidney Disease Discussion","created_at":"2025-01-26T10:30:00.000Z",\
+                "last_activity":"2025-01-26T10:30:00.000Z","message_count":0,\
+                "metadata":{"initial_agent":"research_paper","tags":["kidney","research"]},\
+                "last_message":{"user_input":"What are the\\nlatest treatments?",\
+                "agent_response":"Based on recent research...","agent_type":"research_paper",\
+                "timestamp":"2025-01-26T10:30:00.000Z"}}],"total":103,"page":3,"page_size":50},\
+                "timestamp":"2025-01-26T10:30:00.000Z"}
+                """)
+    }
+
+    @Test func aHistoryHasTheSeedsRowsWithOurFieldsBeside() {
+        let response = RouteRendering.history(limit: 20, offset: 19).response(
+            for: .success(.historyPage([exchange], total: 20)), at: noon, path: "/api/rooms/room_a1b2c3d4/history")
+        #expect(
+            body(response) == """
+                {"success":true,"message":"History retrieved successfully","data":{"history":[{\
+                "exchange_id":"exchange_1","user_id":"user_123","session_id":"session_xyz789",\
+                "room_id":"room_a1b2c3d4","agent_type":"research_paper","status":"completed",\
+                "user_input":"What are the\\nlatest treatments?","agent_response":"Based on recent research...",\
+                "timestamp":"2025-01-26T10:30:00.000Z",\
+                "metadata":{"tokens_used":450,"response_time_ms":1250,"model":"gpt-4"}}],\
+                "total":20,"page":1,"page_size":20},"timestamp":"2025-01-26T10:30:00.000Z"}
+                """)
+    }
+
+    @Test func aRowThatStillStreamsHasNoCountsYet() throws {
+        var running = exchange
+        running.status = .streaming
+        running.usage = nil
+        running.endedAt = nil
+        let response = RouteRendering.history(limit: 1, offset: 0).response(
+            for: .success(.historyPage([running], total: 1)), at: noon, path: "/")
+        let data = try JSONValue(parsing: response.body).object?["data"]?.object
+        #expect(
+            data?["history"]?.array?.first?.object?["metadata"]
+                == ["tokens_used": nil, "response_time_ms": nil, "model": nil])
+    }
+
+    @Test func changesAndDeletionsSaySo() throws {
+        let path = "/api/rooms/room_1"
+        let updated = RouteRendering.roomUpdated.response(for: .success(.room(room)), at: noon, path: path)
+        let fetched = RouteRendering.roomFetched.response(for: .success(.room(room)), at: noon, path: path)
+        let deleted = RouteRendering.roomDeleted.response(
+            for: .success(.roomDeleted(room.roomID)), at: noon, path: path)
+        let messages = try [updated, fetched, deleted].map {
+            try JSONValue(parsing: $0.body).object?["message"]?.string
+        }
+        #expect(
+            messages == ["Room updated successfully", "Room retrieved successfully", "Room deleted successfully"])
+        #expect([updated, fetched, deleted].allSatisfy { $0.status == 200 })
+    }
+
+    @Test func aFullAccountIsRefusedAsTheSeedHasItWithThePath() {
+        let error = HubError(.roomLimitExceeded, "Maximum room limit (50) reached. Please delete old rooms.")
+        let response = RouteRendering.roomCreated.response(for: .failure(error), at: noon, path: "/api/rooms")
+        #expect(response.status == 400)
+        #expect(
+            body(response) == """
+                {"success":false,"error":"Maximum room limit (50) reached. Please delete old rooms.",\
+                "error_code":"ROOM_LIMIT_EXCEEDED","timestamp":"2025-01-26T10:30:00.000Z","path":"/api/rooms"}
+                """)
+    }
+
+    @Test(arguments: ErrorCode.allCases) func everyCodeKeepsItsStatusAndSaysWhenToRetry(_ code: ErrorCode) {
+        let error = HubError(code, "No.", retryAfterMilliseconds: 1500)
+        let response = RouteRendering.roomFetched.response(for: .failure(error), at: noon, path: "/")
+        #expect(response.status == code.httpStatus)
+        #expect(response.header("Retry-After") == ([429, 503].contains(code.httpStatus) ? "2" : nil))
+    }
+
+    @Test(arguments: [
+        (RouteFault.bodyTooLarge(bytesMax: 1024), 413, "CONTENT_TOO_LARGE"),
+        (.headTooLarge(bytesMax: 1024), 431, "REQUEST_HEADER_FIELDS_TOO_LARGE"),
+        (.malformedRequest, 400, "VALIDATION_ERROR"),
+        (.noSuchRoute, 404, "NOT_FOUND"),
+    ]) func whatNeverReachesARouteHasTheEnvelopeToo(fault: RouteFault, status: Int, code: String) throws {
+        let response = Envelope.refusal(fault, at: noon, path: "/x")
+        #expect(response.status == status)
+        let envelope = try JSONValue(parsing: response.body).object
+        #expect(envelope?["error_code"]?.string == code)
+        #expect(envelope?["path"]?.string == "/x")
+    }
+}
