@@ -14,7 +14,7 @@ struct Hubbub {
             exit(try run(Command.parse(Array(CommandLine.arguments.dropFirst()))))
         } catch {
             complain(error.description)
-            if error.isUsage { complain("try: hubbub help") }
+            if error.isUsage { complain("see hubbub help, or hubbub help COMMAND") }
             exit(error.isUsage ? usage : failure)
         }
     }

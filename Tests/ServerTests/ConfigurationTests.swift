@@ -89,7 +89,7 @@ private let fromFile = ["--config", "hubbub.json"]
         let file = """
             {"default_agent":"paper","agents":[{"agent_type":"paper","connector":"openai",
              "base_url":"http://127.0.0.1:4000/v1/","model":"m","api_key_env":"KEY","system_prompt":"You answer.",
-             "parameters":{"temperature":0.5}}]}
+             "parameters":{"temperature":0.5}}],"limits":{"agent_silent_seconds":90}}
             """
         let configuration = try load(fromFile + ["--docs", "d"], environment: ["KEY": "secret"], file: file)
         #expect(configuration.agents.map(\.agentType) == ["guide", "paper"])
@@ -104,6 +104,8 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(settings.apiKey == "secret")
         #expect(settings.systemPrompt == "You answer.")
         #expect(settings.parameters == ["temperature": 0.5])
+        #expect(settings.firstTokenTimeoutSeconds == 90)
+        #expect(settings.stallTimeoutSeconds == 90)
     }
 
     @Test func aGuideOfOnesOwnReplacesTheBuiltInOne() throws {

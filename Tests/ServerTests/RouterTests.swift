@@ -205,7 +205,9 @@ private let notFound = refused(404, "NOT_FOUND")
     @Test(arguments: [
         ([], true),
         ([("Origin", "http://127.0.0.1:8080"), ("Host", "127.0.0.1:8080")], true),
-        ([("Origin", "https://Hub.Example"), ("Host", "hub.example")], true),
+        ([("Origin", "https://LocalHost"), ("Host", "localhost")], true),
+        ([("Origin", "http://[::1]:8080"), ("Host", "[::1]:8080")], true),
+        ([("Origin", "http://rebound.example"), ("Host", "rebound.example")], false),
         ([("Origin", "https://friend.example"), ("Host", "hub.example")], true),
         ([("Origin", "https://evil.example"), ("Host", "hub.example")], false),
         ([("Origin", "http://127.0.0.1:9090"), ("Host", "127.0.0.1:8080")], false),

@@ -1,5 +1,6 @@
 import Agents
 import ChatProtocol
+import Telemetry
 
 /// Everything the hub is told at its start.
 ///
@@ -7,11 +8,6 @@ import ChatProtocol
 public struct Configuration: Sendable {
     /// The name of the agent that is always there.
     static let guideType = "guide"
-
-    /// How much is logged.
-    public enum LogLevel: String, Sendable, CaseIterable {
-        case debug, info, warning, error
-    }
 
     /// The address to listen on.
     public var host = "127.0.0.1"
@@ -28,7 +24,7 @@ public struct Configuration: Sendable {
     /// Whether `/ws/echo` exists.
     public var offersDiagnostics = false
     /// Less important lines are not written.
-    public var logLevel = LogLevel.info
+    public var logLevel = Log.Level.info
     /// Whether the hub may listen beyond loopback although it knows no keys.
     public var allowsOpen = false
     /// Browser origins beside the hub's own that may open sockets and change things, such as `https://example.org`.

@@ -86,6 +86,7 @@ extension Configuration {
             let guide = AgentConfiguration.Connector.guide(docsDirectory: docsDirectory)
             agents.insert(AgentConfiguration(agentType: Self.guideType, connector: guide), at: 0)
         }
+        agents = agents.map { $0.silent(atMost: limits.agentSilentSeconds) }
         guard agents.contains(where: { $0.agentType == defaultAgent }) else {
             throw ConfigurationError(
                 place(.defaultAgent), .noSuchAgent(defaultAgent, known: agents.map(\.agentType)))
@@ -93,5 +94,15 @@ extension Configuration {
         guard isLoopback || allowsOpen else {
             throw ConfigurationError(place(.host), .openBeyondLoopback(host: host))
         }
+    }
+}
+
+extension AgentConfiguration {
+    /// The agent with the hub's limit of silence, before its first token and between tokens.
+    fileprivate func silent(atMost seconds: Int) -> AgentConfiguration {
+        guard case .openAI(var settings) = connector else { return self }
+        settings.firstTokenTimeoutSeconds = Double(seconds)
+        settings.stallTimeoutSeconds = Double(seconds)
+        return AgentConfiguration(agentType: agentType, connector: .openAI(settings))
     }
 }

@@ -1,4 +1,5 @@
-import Glibc
+import Reactor
+import Telemetry
 
 /// What can be set by a flag, by an environment variable and by a key of the file; the raw value is the key.
 public enum Setting: String, Sendable, CaseIterable {
@@ -53,7 +54,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .diagnostics: "add /ws/echo (off)"
         case .logLevel: "debug, info, warning or error (info)"
         case .defaultAgent: "the agent of a message that names none (guide)"
-        case .origins: "other web sites whose pages may connect, such as https://example.org (none)"
+        case .origins: "names that web pages may connect from, such as https://example.org (none)"
         case .allowOpen: "listen beyond this machine WITHOUT authentication (off)"
         }
     }
@@ -72,7 +73,9 @@ public enum Setting: String, Sendable, CaseIterable {
         guard !text.isEmpty || kind == .list else { throw .needsValue }
         switch self {
         case .host:
-            guard Self.isAddress(text) else { throw .mustBe("an IPv4 or IPv6 address, or localhost") }
+            guard PeerAddress(host: text, port: 0) != nil else {
+                throw .mustBe("an IPv4 or IPv6 address, or localhost")
+            }
             configuration.host = text
         case .port: configuration.port = UInt16(try Self.number(text, in: 0...65535))
         case .data: configuration.dataDirectory = text
@@ -81,20 +84,15 @@ public enum Setting: String, Sendable, CaseIterable {
         case .docs: configuration.docsDirectory = text
         case .diagnostics: configuration.offersDiagnostics = try Self.truth(text)
         case .logLevel:
-            guard let level = Configuration.LogLevel(rawValue: text) else {
-                throw .notOneOf(text, Configuration.LogLevel.allCases.map(\.rawValue))
+            let levels = Log.Level.allCases
+            guard let level = levels.first(where: { "\($0)" == text }) else {
+                throw .notOneOf(text, levels.map { "\($0)" })
             }
             configuration.logLevel = level
         case .defaultAgent: configuration.defaultAgent = text
         case .origins: configuration.origins = try text.split(separator: ",").map(Self.origin)
         case .allowOpen: configuration.allowsOpen = try Self.truth(text)
         }
-    }
-
-    private static func isAddress(_ text: String) -> Bool {
-        var address = in6_addr()
-        return text == "localhost" || inet_pton(AF_INET, text, &address) == 1
-            || inet_pton(AF_INET6, text, &address) == 1
     }
 
     private static func number(_ text: String, in range: ClosedRange<Int>) throws(ConfigurationError.Fault) -> Int {

@@ -49,7 +49,8 @@ struct Router: Sendable {
         }
         guard endpoint.methods.contains(method) else { throw .methodNotAllowed(allow: endpoint.methods) }
         guard ["GET", "HEAD"].contains(method) || OriginRule.allows(request.head, origins: origins) else {
-            throw .hub(HubError(.accessDenied, "Pages of this origin may not change anything here."))
+            throw .hub(
+                HubError(.accessDenied, "This page's origin is not allowed here; the hub's --origins may list it."))
         }
         switch endpoint {
         case .root: return .respond(root(request.head))
