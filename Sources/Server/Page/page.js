@@ -16,6 +16,7 @@ window.hubbub = { state };
 const views = new Map(); // exchange_id to what is drawn of it
 const dirty = new Set();
 let isStuck = true;
+let lastScrollTop = 0;
 let drawTimer = null;
 let listNeedsDrawing = false;
 
@@ -346,13 +347,18 @@ document.querySelector("[data-skip]").onclick = (event) => {
 
 $("scroller").onscroll = () => {
   const { scrollHeight, scrollTop, clientHeight } = $("scroller");
-  isStuck = scrollHeight - scrollTop - clientHeight < stickDistance;
+  if (scrollHeight - scrollTop - clientHeight < stickDistance) isStuck = true;
+  else if (scrollTop < lastScrollTop) isStuck = false; // Only a person scrolls up; text that grows does not.
+  lastScrollTop = scrollTop;
   $("latest").hidden = isStuck;
 };
 $("latest").onclick = () => {
   isStuck = true;
   schedule();
 };
+
+// A turned phone or an opened keyboard changes the size; whoever was at the end stays there.
+new ResizeObserver(() => isStuck && $("scroller").scrollTo(0, $("scroller").scrollHeight)).observe($("scroller"));
 
 // ---- The room list on narrow screens ----
 
