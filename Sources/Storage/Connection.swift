@@ -71,13 +71,13 @@ final class Connection {
 
     /// Runs a prepared statement for its effect.
     func run(_ sql: String, _ values: SQLValue...) throws(SQLiteError) {
-        try step(sql, values) { (_) throws(SQLiteError) in true }
+        try each(sql, values: values) { (_) throws(SQLiteError) in true }
     }
 
     /// Makes something of the first row, or `nil` of none.
     func first<Value>(_ sql: String, _ values: SQLValue..., read: (Row) -> Value) throws(SQLiteError) -> Value? {
         var value: Value?
-        try step(sql, values) { (row) throws(SQLiteError) in
+        try each(sql, values: values) { (row) throws(SQLiteError) in
             value = read(row)
             return false
         }
@@ -86,11 +86,12 @@ final class Connection {
 
     /// Hands over row after row until `read` returns false.
     func each(_ sql: String, _ values: SQLValue..., read: (Row) throws(SQLiteError) -> Bool) throws(SQLiteError) {
-        try step(sql, values, read)
+        try each(sql, values: values, read: read)
     }
 
-    private func step(
-        _ sql: String, _ values: [SQLValue], _ read: (Row) throws(SQLiteError) -> Bool
+    /// Hands over row after row until `read` returns false.
+    func each(
+        _ sql: String, values: [SQLValue], read: (Row) throws(SQLiteError) -> Bool
     ) throws(SQLiteError) {
         let statement = try prepared(sql)
         // Resetting also ends a read transaction; unbinding frees the copies of long texts.

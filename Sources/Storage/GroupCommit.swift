@@ -16,8 +16,9 @@ struct GroupCommit {
     func run(_ queue: WorkQueue) {
         while let batch = queue.nextBatch() {
             let results = commit(batch)
+            if results != nil { queue.committed() }
             for (job, result) in zip(batch, results ?? batch.map { _ in .unavailable }) { job.completion(result) }
-            queue.answered(batch.count, committed: results != nil)
+            queue.answered(batch.count)
         }
     }
 

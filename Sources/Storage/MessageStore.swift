@@ -168,13 +168,13 @@ extension MessageStore {
 }
 
 /// What a request is to the threads.
-private enum Work {
+enum Work {
     case write(bytes: Int, @Sendable (RoomWriter) throws(SQLiteError) -> StorageResult)
     case read(@Sendable (RoomReader) throws(SQLiteError) -> StorageResult)
 }
 
 extension StorageRequest {
-    fileprivate var work: Work {
+    var work: Work {
         switch self {
         case .createRoom(let room, let roomsMax):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createRoom(room, roomsMax: roomsMax) }

@@ -108,11 +108,13 @@ final class WorkQueue: @unchecked Sendable {
         }
     }
 
+    /// Says that a batch is on disk.
+    func committed() { locked { commits += 1 } }
+
     /// Says that a batch's completions were called.
-    func answered(_ count: Int, committed: Bool) {
+    func answered(_ count: Int) {
         locked {
             writesAnswered += UInt64(count)
-            if committed { commits += 1 }
             assert(writesAnswered <= writesSubmitted)
             pthread_cond_broadcast(readersMayGo)
         }

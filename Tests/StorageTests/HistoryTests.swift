@@ -1,0 +1,74 @@
+import Chat
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Storage
+
+@Suite struct HistoryTests {
+    let scratch = Scratch()
+
+    /// A room with exchanges `e0` to `e<count - 1>`, each with a response of so many bytes.
+    private func open(exchanges count: Int, responseBytes: Int = 1) throws -> MessageStore {
+        let store = try scratch.open()
+        #expect(store.answer(.create("r")).isStored)
+        #expect(store.answer(.create("other")).isStored)
+        let response = String(repeating: "x", count: responseBytes)
+        for number in 0..<count {
+            #expect(store.answer(.message("q", exchange: "e\(number)")).isStored)
+            #expect(store.answer(.message("q", in: "other", exchange: "o\(number)")).isStored)
+            #expect(store.answer(.finish("e\(number)", response)).isStored)
+        }
+        return store
+    }
+
+    @Test(
+        arguments: [
+            (nil, 2, ["e3", "e4"], "e3"), (nil, 5, ["e0", "e1", "e2", "e3", "e4"], nil),
+            (nil, 9, ["e0", "e1", "e2", "e3", "e4"], nil), ("e3", 2, ["e1", "e2"], "e1"), ("e2", 2, ["e0", "e1"], nil),
+            ("e1", 1, ["e0"], nil), ("e0", 5, [], nil), ("unknown", 5, [], nil), ("o3", 5, [], nil),
+        ] as [(String?, Int, [String], String?)])
+    func aPageEndsBeforeAnExchange(before: String?, limit: Int, expected: [String], next: String?) throws {
+        let store = try open(exchanges: 5)
+        defer { store.close() }
+        let result = store.answer(.history(before: before, limit: limit))
+        #expect(result.history?.map { $0.exchangeID.text } == expected)
+        #expect(result.nextBefore?.text == next)
+    }
+
+    @Test func aPageIsCutByBytesButHoldsAtLeastOne() throws {
+        let store = try open(exchanges: 4, responseBytes: Limits.snapshotBytesMax / 2 - 1)
+        defer { store.close() }
+        let page = store.answer(.history())
+        #expect(page.history?.map { $0.exchangeID.text } == ["e2", "e3"], "two with their messages fill the page")
+        #expect(page.nextBefore?.text == "e2")
+        #expect(store.answer(.loadRoom(RoomID("r"))).head?.nextBefore?.text == "e2")
+        let large = String(repeating: "y", count: Limits.snapshotBytesMax + 1)
+        #expect(store.answer(.message("q", exchange: "large")).isStored)
+        #expect(store.answer(.segment("large", 0, large)).isStored)
+        let alone = store.answer(.history())
+        #expect(alone.history?.map { $0.text } == [large])
+        #expect(alone.nextBefore?.text == "large")
+        #expect(store.answer(.history("missing")).history == [])
+    }
+
+    @Test func aSnapshotHoldsTheNewestTwenty() throws {
+        let store = try open(exchanges: 21)
+        defer { store.close() }
+        let head = store.answer(.loadRoom(RoomID("r"))).head
+        #expect(head?.history.map { $0.exchangeID.text } == (1...20).map { "e\($0)" })
+        #expect(head?.nextBefore?.text == "e1")
+        #expect(head?.room.messageCount == 21)
+    }
+
+    @Test(arguments: [
+        (2, 0, ["e4", "e3"]), (2, 3, ["e1", "e0"]), (2, 4, ["e0"]), (2, 5, []), (9, 0, ["e4", "e3", "e2", "e1", "e0"]),
+    ])
+    func aPageByOffsetIsNewestFirstWithTheTotal(limit: Int, offset: Int, expected: [String]) throws {
+        let store = try open(exchanges: 5)
+        defer { store.close() }
+        let result = store.answer(.historyPage(RoomID("r"), limit: limit, offset: offset))
+        #expect(result.page?.map { $0.exchangeID.text } == expected)
+        #expect(result.total == 5)
+    }
+}

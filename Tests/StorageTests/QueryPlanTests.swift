@@ -1,0 +1,74 @@
+import Chat
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Storage
+
+@Suite struct QueryPlanTests {
+    let scratch = Scratch()
+
+    /// Runs every request on one connection, so that its cache holds every statement of the store.
+    private func connectionThatRanEverything() throws -> Connection {
+        let connection = try MessageStore.openWriter(scratch.database)
+        try Migrations.migrate(connection, to: MessageStore.schemaVersion)
+        let writes: [StorageRequest] = [
+            .createRoom(.example("r"), roomsMax: 5), .updateRoom(.example("r")),
+            .message("one", exchange: "e", key: "k"), .message("one", exchange: "f", key: "k"),
+            .message("two", exchange: "e", opens: false), .startExchange(ExchangeID("e"), at: .at(1)),
+            .segment("e", 0, "text"), .segment("e", 4, "more"),
+        ]
+        let reads: [StorageRequest] =
+            [
+                .loadRoom(RoomID("r")), .history(), .history(before: "e"), .findStream(StreamID("stream_e")),
+                .findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: ""),
+                .historyPage(RoomID("r"), limit: 5, offset: 0),
+            ] + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }
+        let ends: [StorageRequest] = [
+            .finish("e", "done"), .deleteRoom(RoomID("r"), at: .at(3), outcomes: []),
+        ]
+        for request in writes + reads + ends {
+            switch request.work {
+            case .write(_, let perform): _ = try perform(RoomWriter(connection: connection))
+            case .read(let perform): _ = try perform(RoomReader(connection: connection))
+            }
+        }
+        return connection
+    }
+
+    @Test func everyRequestUsesIndexes() throws {
+        let connection = try connectionThatRanEverything()
+        let statements = connection.statements.keys.filter { !$0.hasPrefix("PRAGMA") }.sorted()
+        #expect(statements.count >= 20)
+        for sql in statements {
+            var plan: [String] = []
+            let count = sql.count { $0 == "?" }
+            try connection.explain(sql, values: count) { plan.append($0) }
+            for step in plan {
+                #expect(!step.hasPrefix("SCAN"), "\(step) in \(sql)")
+                #expect(!step.contains("TEMP B-TREE"), "\(step) in \(sql)")
+                #expect(!step.contains("AUTOMATIC"), "\(step) in \(sql)")
+            }
+        }
+    }
+
+    @Test func startingUpLooksAtRunningExchangesOnly() throws {
+        let connection = try connectionThatRanEverything()
+        _ = try RoomWriter(connection: connection).settleRunning(at: .at(1))
+        let sql = try #require(
+            connection.statements.keys.first { $0.contains("ended_at IS NULL") && $0.contains("exchange_id FROM") })
+        var plan: [String] = []
+        try connection.explain(sql, values: 0) { plan.append($0) }
+        #expect(plan == ["SCAN exchanges USING INDEX exchanges_running"])
+    }
+}
+
+extension Connection {
+    fileprivate func explain(_ sql: String, values: Int, step: (String) -> Void) throws(SQLiteError) {
+        try each("EXPLAIN QUERY PLAN \(sql)", values: Array(repeating: .null, count: values)) {
+            (row) throws(SQLiteError) in
+            step(row.text(3))
+            return true
+        }
+    }
+}
