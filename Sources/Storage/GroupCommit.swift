@@ -34,7 +34,7 @@ struct GroupCommit {
             return results
         } catch {
             onFailure(error.message)
-            rollBack()
+            connection.rollBack(onFailure)
             return nil
         }
     }
@@ -52,15 +52,6 @@ struct GroupCommit {
         if case .stored = result {} else { try connection.run("ROLLBACK TO request") }
         try connection.run("RELEASE request")
         return result
-    }
-
-    private func rollBack() {
-        guard connection.isInTransaction else { return }
-        do throws(SQLiteError) {
-            try connection.run("ROLLBACK")
-        } catch {
-            onFailure(error.message)
-        }
     }
 }
 
@@ -82,8 +73,20 @@ struct ReadLoop {
             return result
         } catch {
             onFailure(error.message)
-            if reader.connection.isInTransaction { try? reader.connection.run("ROLLBACK") }
+            reader.connection.rollBack(onFailure)
             return .unavailable
+        }
+    }
+}
+
+extension Connection {
+    /// Ends the transaction that a failure left open, if SQLite has not done so by itself.
+    fileprivate func rollBack(_ onFailure: (String) -> Void) {
+        guard isInTransaction else { return }
+        do throws(SQLiteError) {
+            try run("ROLLBACK")
+        } catch {
+            onFailure(error.message)
         }
     }
 }

@@ -6,7 +6,8 @@ import Wire
 /// The message store: rooms, exchanges and messages in one SQLite file, `hubbub.db`.
 ///
 /// Any thread may submit. One thread writes, in group commits; two read. Writes are executed in the order in which
-/// they were submitted, and a read sees all writes that were submitted before it.
+/// they were submitted, and a read sees all writes that were submitted before it. Its owner closes it before letting
+/// go of it.
 public final class MessageStore: Sendable {
     /// Exchanges that were still running when the last process ended; they are `interrupted` now.
     public let settledAtStart: Int
@@ -133,6 +134,9 @@ extension MessageStore {
 // Connections.
 extension MessageStore {
     static func openWriter(_ path: String) throws(StoreError) -> Connection {
+        // SQLite would make the file readable by everyone, also in a directory that was there before with a wider mode.
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { Glibc.close(descriptor) }
         do throws(SQLiteError) {
             let connection = try Connection(path: path)
             // Debian's SQLite overwrites deleted rows with zeros unless told otherwise, at a tenth of the speed.

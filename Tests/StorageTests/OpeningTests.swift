@@ -24,6 +24,8 @@ import Wire
         var status = stat()
         #expect(stat(path, &status) == 0)
         #expect(status.st_mode & 0o777 == 0o700)
+        #expect(stat("\(path)/hubbub.db", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o600)
         for name in ["hubbub.db", "hubbub.lock"] { #expect(unlink("\(path)/\(name)") == 0, "nothing else is left") }
         #expect(rmdir(path) == 0)
         #expect(rmdir("\(scratch.path)/outer") == 0)
