@@ -18,7 +18,9 @@ public enum Ack: Sendable, Equatable {
 
 /// What became of a send.
 public struct SendReceipt: Sendable, Equatable {
+    /// The exchange that the message is part of.
     public let exchangeID: ExchangeID
+    /// The stream that answers, or will.
     public let streamID: StreamID?
     /// It waits behind another turn.
     public var isQueued: Bool

@@ -4,7 +4,9 @@ import Wire
 public struct ClientFrame: Sendable, Equatable {
     /// Correlates the answer; 1 to 64 characters.
     public let id: String?
+    /// What kind of frame it is.
     public let type: ClientFrameType
+    /// What it asks for, with its fields.
     public let request: ClientRequest
 
     /// A frame with its request.
@@ -59,7 +61,9 @@ public enum ClientRequest: Sendable, Equatable {
 public struct RoomCreation: Sendable, Equatable {
     /// The name a room gets when its maker gives none.
     public static let defaultName = "New conversation"
+    /// Checked by `RoomName`.
     public var name: String
+    /// Checked by `RoomMetadata`.
     public var metadata: JSONObject
 
     /// A room to be made.
@@ -71,7 +75,9 @@ public struct RoomCreation: Sendable, Equatable {
 
 /// A change of a room: only what is named changes; metadata merges per top-level key, `null` removes.
 public struct RoomChange: Sendable, Equatable {
+    /// The new name; `nil` leaves the old one.
     public var name: String?
+    /// What to merge; `nil` leaves all as it is.
     public var metadata: JSONObject?
 
     /// A change of a room.
@@ -92,7 +98,9 @@ public enum RoomOrder: String, Sendable, CaseIterable {
 public struct RoomPage: Sendable, Equatable {
     /// 1 to 200.
     public var limit: Int
+    /// Rows before the page.
     public var offset: Int
+    /// Newest first, or by name.
     public var order: RoomOrder
 
     /// One page of a room list.
@@ -119,7 +127,9 @@ public struct LogPosition: Sendable, Hashable {
 
 /// A room to join, perhaps from where the client was.
 public struct JoinRequest: Sendable, Equatable {
+    /// The room to join.
     public let roomID: RoomID
+    /// Where to go on; `nil` asks for a snapshot.
     public let after: LogPosition?
 
     /// A room to join.
@@ -136,16 +146,23 @@ public enum BusyPolicy: String, Sendable {
 
 /// A message to a room's agent.
 public struct SendRequest: Sendable, Equatable {
+    /// The room it is said in.
     public let roomID: RoomID
     /// 1 byte to 32 KiB.
     public let text: String
+    /// The client's idempotency key, unique per room and user.
     public var messageID: String?
+    /// `nil` means the room's default session.
     public var sessionID: SessionID?
+    /// The agent asked for; `nil` leaves it to the hub.
     public var agentType: String?
+    /// The client's own facts about the message.
     public var metadata: JSONObject?
+    /// What to do when the session is busy.
     public var busyPolicy: BusyPolicy
     /// `false` means for people only.
     public var wantsResponse: Bool
+    /// The exchange to answer anew.
     public var regenerateOf: ExchangeID?
 
     /// A message with the defaults of the protocol.
@@ -168,10 +185,13 @@ public enum CancelTarget: Sendable, Equatable {
 
 /// Why a frame was refused before it became a request; carries what could be read of it for the answer.
 public struct FrameFault: Error, Sendable, Equatable {
+    /// The frame's `id`, if it had a valid one.
     public let id: String?
     /// The frame's `type` as it came, if it had one.
     public let type: String?
+    /// The frame's `room_id`, if it had a well-formed one.
     public let roomID: RoomID?
+    /// What to answer.
     public let error: HubError
 
     /// A refused frame.

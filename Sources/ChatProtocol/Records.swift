@@ -2,16 +2,19 @@ import Wire
 
 /// A room as it is stored and shown.
 public struct RoomRecord: Sendable, Equatable {
+    /// Names the room on all faces of the hub.
     public let roomID: RoomID
     /// The owner.
     public let userID: UserID
     /// 1 to 100 characters.
     public var name: String
+    /// When the room was made.
     public let createdAt: Timestamp
     /// When the last message came.
     public var lastActivity: Timestamp
     /// Exchanges, not messages.
     public var messageCount: Int
+    /// The owner's and the applications' own facts.
     public var metadata: JSONObject
     /// The shared session of the room, which does not expire.
     public let defaultSessionID: SessionID
@@ -34,7 +37,9 @@ public struct RoomRecord: Sendable, Equatable {
 
 /// A room in a list: with its newest exchange, if it has one.
 public struct RoomListing: Sendable, Equatable {
+    /// The room itself.
     public let room: RoomRecord
+    /// The newest one; it gives the row its `last_message`.
     public let lastExchange: ExchangeRecord?
 
     /// A row of a room list.
@@ -53,9 +58,13 @@ public enum MessageRole: String, Sendable {
 public struct MessageRecord: Sendable, Equatable {
     /// The client's idempotency key, unique per room and user.
     public let messageID: String?
+    /// Who wrote it.
     public let userID: UserID
+    /// In which role they wrote it.
     public let role: MessageRole
+    /// What they wrote.
     public let text: String
+    /// When it reached the hub.
     public let timestamp: Timestamp
     /// The client's own facts about the message.
     public let metadata: JSONObject?
@@ -89,9 +98,13 @@ public enum ExchangeStatus: String, Sendable, CaseIterable {
 
 /// What a response cost, in tokens.
 public struct Usage: Sendable, Equatable {
+    /// What the agent was given.
     public var promptTokens: Int?
+    /// What it answered.
     public var completionTokens: Int?
+    /// What is billed; not always the sum.
     public var totalTokens: Int?
+    /// The model as it names itself.
     public var model: String?
     /// Counted by the hub (a token per four bytes) because the model did not report it.
     public var isEstimated: Bool
@@ -111,7 +124,9 @@ public struct Usage: Sendable, Equatable {
 
 /// Why a stream failed, as stored and shown.
 public struct StreamError: Sendable, Equatable {
+    /// What went wrong, decidable.
     public let code: ErrorCode
+    /// One sentence for people.
     public let message: String
 
     /// A failure with its sentence.
@@ -123,10 +138,15 @@ public struct StreamError: Sendable, Equatable {
 
 /// How a stream ended and what it holds then.
 public struct StreamOutcome: Sendable, Equatable {
+    /// A terminal one.
     public var status: ExchangeStatus
+    /// As the model gave it: `stop`, `length`, …
     public var finishReason: String?
+    /// What it cost, as far as it is known.
     public var usage: Usage?
+    /// Set when it failed.
     public var error: StreamError?
+    /// When it ended.
     public var endedAt: Timestamp
 
     /// A terminal status with its facts.
@@ -144,23 +164,37 @@ public struct StreamOutcome: Sendable, Equatable {
 
 /// One or more messages of a user to an agent, and the agent's response: the unit that is stored.
 public struct ExchangeRecord: Sendable, Equatable {
+    /// Names the exchange.
     public let exchangeID: ExchangeID
+    /// Names the response while it grows.
     public let streamID: StreamID
+    /// The room it belongs to.
     public let roomID: RoomID
+    /// The session whose context it is part of.
     public let sessionID: SessionID
+    /// Who asked.
     public let userID: UserID
+    /// Which agent answers.
     public let agentType: String
+    /// Where it stands.
     public var status: ExchangeStatus
+    /// What was asked, in order.
     public var messages: [MessageRecord]
     /// The response's text, as far as it is known.
     public var text: String
+    /// What the agent thought aloud.
     public var reasoning: String?
     /// Tool calls, tool results and actions, in order, each with its text `offset`.
     public var events: [JSONValue]
+    /// What it cost, as far as it is known.
     public var usage: Usage?
+    /// As the model gave it: `stop`, `length`, …
     public var finishReason: String?
+    /// Set when it failed.
     public var error: StreamError?
+    /// When its first message came.
     public let startedAt: Timestamp
+    /// When its status became terminal.
     public var endedAt: Timestamp?
 
     /// An exchange at its start: waiting, without a response.

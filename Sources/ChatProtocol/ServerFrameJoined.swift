@@ -54,6 +54,7 @@ extension ServerFrame {
 
 /// All that a client shows of a room, at a position of its log.
 public struct RoomSnapshot: Sendable, Equatable {
+    /// The room itself.
     public let room: RoomRecord
     /// The next frame of the log follows it.
     public let position: LogPosition
@@ -79,19 +80,27 @@ public struct RoomSnapshot: Sendable, Equatable {
 
 /// A running or waiting stream as a newcomer sees it.
 public struct StreamSnapshot: Sendable, Equatable {
+    /// Names the response while it grows.
     public let streamID: StreamID
+    /// Names what will be stored.
     public let exchangeID: ExchangeID
+    /// The session that it keeps busy.
     public let sessionID: SessionID
+    /// Who asked.
     public let userID: UserID?
+    /// Which agent answers.
     public let agentType: String
     /// Otherwise it waits.
     public let isStreaming: Bool
+    /// What was asked, in order.
     public let messages: [MessageRecord]
-    /// The response so far: whole Unicode scalars of UTF-8, as `reasoning`.
+    /// The response so far: whole Unicode scalars of UTF-8.
     public let text: [UInt8]
+    /// Its own text, with its own offsets.
     public let reasoning: [UInt8]
     /// Tool calls, tool results and actions so far, each with its `type` and text `offset`.
     public let events: [JSONValue]
+    /// When its first message came.
     public let startedAt: Timestamp
 
     /// A stream with what it holds so far.

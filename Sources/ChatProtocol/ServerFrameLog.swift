@@ -167,7 +167,9 @@ public struct ChunkPart: Sendable, Equatable {
         case text, reasoning
     }
 
+    /// The stream it is of.
     public let streamID: StreamID
+    /// Which text it is of.
     public let kind: Kind
     /// Where the piece starts in its text, in bytes.
     public let offset: Int
