@@ -1,0 +1,126 @@
+import Chat
+import ChatProtocol
+
+/// Runs the agents of one loop. Confined to its loop.
+///
+/// No event is emitted from within `start` or `cancel`, so a caller may call them in the middle of its own work. An
+/// event's receiver in turn may call both.
+///
+/// Invariant: a run emits until its `.ended`, exactly one, before which its connection to the model was closed.
+public final class AgentHost {
+    private enum Run {
+        case guide(GuideRun)
+        case openAI(OpenAIRun)
+        /// Closed; its `.ended` is scheduled.
+        case ending
+
+        func close() {
+            switch self {
+            case .guide(let run): run.close()
+            case .openAI(let run): run.close()
+            case .ending: break
+            }
+        }
+    }
+
+    private struct Entry {
+        var run: Run
+        let emit: (StreamID, AgentEvent) -> Void
+    }
+
+    /// The agents' names, the default's first.
+    public let agentTypes: [String]
+    private let agents: [String: AgentConfiguration]
+    private let services: LoopServices
+    private let library: GuideLibrary?
+    private let client: HTTPClient?
+    private var entries: [StreamID: Entry] = [:]
+
+    /// Hosts agents on a loop.
+    ///
+    /// - Parameter library: shared by all loops; needed when an agent is a guide.
+    public init(
+        agents: [AgentConfiguration], defaultAgent: String, services: LoopServices, library: GuideLibrary?
+    ) throws(AgentConfigurationError) {
+        var byType: [String: AgentConfiguration] = [:]
+        var needsClient = false
+        for agent in agents {
+            guard byType.updateValue(agent, forKey: agent.agentType) == nil else {
+                throw .duplicateAgent(agent.agentType)
+            }
+            try agent.validate(library: library)
+            if case .openAI = agent.connector { needsClient = true }
+        }
+        guard byType[defaultAgent] != nil else { throw .unknownDefault(defaultAgent) }
+        self.agents = byType
+        self.services = services
+        self.library = library
+        agentTypes = [defaultAgent] + agents.map(\.agentType).filter { $0 != defaultAgent }
+        client = needsClient ? try HTTPClient(services: services) : nil
+    }
+
+    /// Starts a run for a turn; what it says is emitted on this loop.
+    public func start(_ turn: AgentTurn, emit: @escaping (StreamID, AgentEvent) -> Void) {
+        let id = turn.streamID
+        precondition(entries[id] == nil, "a stream runs once")
+        entries[id] = Entry(run: .ending, emit: emit)
+        let deliver: (AgentEvent) -> Void = { [unowned self] in self.deliver($0, of: id) }
+        switch agents[turn.agentType]?.connector {
+        case .guide(let directory):
+            let run = GuideRun(services: services, deliver: deliver)
+            entries[id]?.run = .guide(run)
+            ask(library!, in: directory, turn)
+        case .openAI(let settings):
+            let run = OpenAIRun(turn, settings, client: client!, services: services, deliver: deliver)
+            entries[id]?.run = .openAI(run)
+            run.start()
+        case nil:
+            end(id, .failed(.agentFailed, "there is no agent \"\(turn.agentType)\""))
+        }
+    }
+
+    /// Closes a run's connection to its model at once and has it end as cancelled; a run that is over is left alone.
+    public func cancel(_ stream: StreamID) {
+        guard let entry = entries[stream] else { return }
+        if case .ending = entry.run { return }
+        entry.run.close()
+        end(stream, .cancelled)
+    }
+
+    /// Closes every run and every connection; nothing is emitted any more. Before the loop ends.
+    public func shutdown() {
+        for entry in entries.values { entry.run.close() }
+        entries = [:]
+        client?.shutdown()
+    }
+
+    /// Ends a closed run in a later step of the loop.
+    private func end(_ stream: StreamID, _ end: AgentEnd) {
+        entries[stream]?.run = .ending
+        _ = services.schedule(services.clock()) { [weak self] in self?.deliver(.ended(end), of: stream) }
+    }
+
+    private func deliver(_ event: AgentEvent, of stream: StreamID) {
+        guard let entry = entries[stream] else { return }
+        if case .ended = event {
+            entry.run.close()
+            entries[stream] = nil
+        }
+        entry.emit(stream, event)
+    }
+
+    /// Looks the answer up on the library's thread and comes back with it.
+    private func ask(_ library: GuideLibrary, in directory: String?, _ turn: AgentTurn) {
+        let submit = services.submit
+        let stream = turn.streamID
+        let lastQuestion = turn.context.last { $0.role == .user }?.text
+        library.answer(turn.input, after: lastQuestion, in: directory) { answer in
+            submit { $0.speak(answer, to: stream) }
+        }
+    }
+
+    private func speak(_ answer: GuideAnswer, to stream: StreamID) {
+        guard case .guide(let run) = entries[stream]?.run else { return }
+        run.speak(answer)
+    }
+}

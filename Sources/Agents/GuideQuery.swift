@@ -1,0 +1,32 @@
+/// Makes a full-text query of a person's words.
+enum GuideQuery {
+    /// More words than this do not make a question clearer.
+    static let wordsMax = 32
+    static let wordCharactersMax = 64
+
+    /// Any of the question's words, each quoted, so that none is taken for an operator; `nil` if it has none that says
+    /// something.
+    static func match(for question: String) -> String? {
+        var words: [String] = []
+        // A word is what the index takes for one: letters and digits.
+        for word in question.split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
+            let word = word.lowercased()
+            guard word.count <= wordCharactersMax, !emptyWords.contains(word), !words.contains(word) else { continue }
+            words.append(word)
+            if words.count == wordsMax { break }
+        }
+        return words.isEmpty ? nil : words.map { "\"\($0)\"" }.joined(separator: " OR ")
+    }
+
+    /// Words that occur in every text and would find any.
+    private static let emptyWords: Set<String> = [
+        "a", "about", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can",
+        "could", "did", "do", "does", "explain", "for", "from", "get", "give", "had", "has", "have", "hello", "hey",
+        "hi", "how", "i", "if", "in", "is", "it", "its", "let", "like", "me", "more", "my", "no", "not", "of", "on",
+        "one", "or", "other", "our", "please", "s", "say", "should", "show", "so", "some", "t", "tell", "than",
+        "thanks",
+        "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "up", "us", "use", "want",
+        "was",
+        "we", "were", "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
+    ]
+}

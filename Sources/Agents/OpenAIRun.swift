@@ -1,0 +1,232 @@
+import Chat
+import ChatProtocol
+import Reactor
+import Wire
+
+/// One turn with a model behind OpenAI's chat completions. Confined to its loop.
+///
+/// How it works: an attempt is a request with its own reader. Until the model's first token an attempt that fails for
+/// a reason that may pass is made again after a wait; after it, never, since the answer would begin twice. One
+/// deadline watches the model: set at the start for the first token, moved on by each one.
+///
+/// Invariant: while the run is not over it has a transfer under way or a retry scheduled, and always a deadline.
+final class OpenAIRun {
+    /// How long a complete answer waits for its connection to become free for the next request.
+    private static let lingerSeconds = 0.25
+    /// An error's body, in bytes, beyond which it is not kept.
+    private static let errorBytesMax = 64 * 1024
+
+    private let settings: OpenAISettings
+    private let request: HTTPRequest
+    private let client: HTTPClient
+    private let services: LoopServices
+    private let deliver: (AgentEvent) -> Void
+
+    private var transfer: HTTPTransfer?
+    private var reader = ChatCompletionReader()
+    private var errorBody: [UInt8] = []
+    private var failedAttempts = 0
+    /// A first token has come: no attempt follows this one.
+    private var hasSpoken: Bool { reader.tokenCount > 0 }
+    private var isOver = false
+    private var retryTimer: TimerID?
+    private var deadline: UInt64 = 0
+    private var deadlineTimer: TimerID?
+
+    init(
+        _ turn: AgentTurn, _ settings: OpenAISettings, client: HTTPClient, services: LoopServices,
+        deliver: @escaping (AgentEvent) -> Void
+    ) {
+        self.settings = settings
+        self.client = client
+        self.services = services
+        self.deliver = deliver
+        request = settings.request(turn)
+    }
+
+    func start() {
+        setDeadline(afterSeconds: settings.firstTokenTimeoutSeconds)
+        attempt()
+    }
+
+    /// Closes the connection and forgets the timers; the run says nothing more.
+    func close() {
+        isOver = true
+        transfer.map(client.close)
+        transfer = nil
+        for timer in [retryTimer, deadlineTimer] { timer.map(services.cancel) }
+        retryTimer = nil
+        deadlineTimer = nil
+    }
+
+    private func attempt() {
+        retryTimer = nil
+        reader = ChatCompletionReader()
+        errorBody = []
+        transfer = client.send(request) { [weak self] in self?.receive($0) }
+    }
+
+    private func receive(_ event: HTTPEvent) {
+        switch event {
+        case .body(let status, let bytes) where (200..<300).contains(status): read(bytes)
+        case .body(_, let bytes): errorBody += bytes.prefix(Self.errorBytesMax - errorBody.count)
+        case .ended(let status, _) where (200..<300).contains(status): readEnd(isCut: false)
+        case .ended(let status, let retryAfter): refused(status, retryAfterSeconds: retryAfter)
+        case .failed(let failure): failed(failure)
+        }
+    }
+
+    private func failed(_ failure: HTTPFailure) {
+        switch failure {
+        case .connectTimedOut:
+            let limit = Self.text(ofSeconds: settings.connectTimeoutSeconds)
+            retry(else: .failed(.agentTimeout, "no connection to the model's server within \(limit)"))
+        case .notConnected(let reason):
+            retry(else: .failed(.agentFailed, "the model's server cannot be reached: \(reason)"))
+        case .cut: readEnd(isCut: true)
+        case .tooLarge: fail(.tooLarge)
+        }
+    }
+}
+
+// MARK: - The answer
+
+extension OpenAIRun {
+    private func read(_ bytes: [UInt8]) {
+        guard !reader.isDone else { return }
+        var said: [AgentEvent] = []
+        let tokenCount = reader.tokenCount
+        do throws(ChatCompletionError) {
+            try reader.read(bytes, into: &said)
+            if reader.tokenCount > tokenCount { tokensCame(first: tokenCount == 0) }
+            guard say(said) else { return }
+            if reader.isDone { setDeadline(afterSeconds: Self.lingerSeconds) }
+        } catch {
+            if say(said) { fail(error) }
+        }
+    }
+
+    private func readEnd(isCut: Bool) {
+        var said: [AgentEvent] = []
+        do throws(ChatCompletionError) {
+            try reader.end(isCut: isCut, into: &said)
+            if say(said) { finish() }
+        } catch {
+            guard say(said) else { return }
+            if error == .cut, !hasSpoken {
+                retry(else: .failed(.agentFailed, Self.sentence(for: error)))
+            } else {
+                fail(error)
+            }
+        }
+    }
+
+    /// Delivers events; false if one of them led to this run's end.
+    private func say(_ events: [AgentEvent]) -> Bool {
+        for event in events {
+            deliver(event)
+            if isOver { return false }
+        }
+        return true
+    }
+
+    private func finish() {
+        end(.finished(reason: reader.finishReason ?? "stop"))
+    }
+
+    private func end(_ end: AgentEnd) {
+        if let usage = reader.usage { deliver(.usage(usage)) }
+        if !isOver { deliver(.ended(end)) }
+    }
+}
+
+// MARK: - Failures
+
+extension OpenAIRun {
+    private func refused(_ status: Int, retryAfterSeconds: Int) {
+        let object = (try? JSONValue(parsing: errorBody))?.object ?? JSONObject()
+        let message = ChatCompletionReader.message(ofError: object).map { ": \(publishable($0))" } ?? ""
+        let end = AgentEnd.failed(.agentFailed, "the model's server answered \(status)\(message)")
+        let mayPass = status == 408 || status == 429 || status >= 500
+        if mayPass {
+            retry(afterSeconds: Double(retryAfterSeconds), else: end)
+        } else {
+            self.end(end)
+        }
+    }
+
+    /// Makes the request again after a wait, or ends the run if that was done often enough.
+    private func retry(afterSeconds asked: Double = 0, else end: AgentEnd) {
+        transfer = nil
+        guard failedAttempts < settings.retries, asked <= OpenAISettings.retryDelaySecondsMax else {
+            return self.end(end)
+        }
+        let backOff = settings.retryDelaySeconds * Double(1 << min(failedAttempts, 16))
+        failedAttempts += 1
+        let delay = max(asked, min(backOff, OpenAISettings.retryDelaySecondsMax))
+        retryTimer = services.schedule(afterSeconds: delay) { [weak self] in self?.attempt() }
+    }
+
+    private func fail(_ error: ChatCompletionError) {
+        var sentence = Self.sentence(for: error)
+        if case .reported(let message) = error, !message.isEmpty { sentence += ": \(publishable(message))" }
+        end(.failed(.agentFailed, sentence))
+    }
+
+    private static func sentence(for error: ChatCompletionError) -> String {
+        switch error {
+        case .malformed: "the model's server sent something that is not a chat completion"
+        case .tooLarge: "the model's server sent more than an answer can hold"
+        case .cut: "the connection to the model's server was cut before the answer was complete"
+        case .reported: "the model's server reported an error"
+        case .toolCallOutOfOrder: "the model's server sent the pieces of its tool calls out of order"
+        case .toolCallTooLarge: "the model's tool call is larger than \(Limits.toolPayloadBytesMax) bytes"
+        }
+    }
+
+    /// A server's own words, without the key, control characters or great length.
+    private func publishable(_ message: String) -> String {
+        Redaction.publishable(message, hiding: settings.apiKey)
+    }
+
+    private static func text(ofSeconds seconds: Double) -> String {
+        seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
+    }
+}
+
+// MARK: - The deadline
+
+extension OpenAIRun {
+    private func setDeadline(afterSeconds seconds: Double) {
+        deadline = services.clock() + LoopServices.nanoseconds(seconds)
+        deadlineTimer.map(services.cancel)
+        deadlineTimer = services.schedule(deadline) { [weak self] in self?.deadlineTimerFired() }
+    }
+
+    /// The first token sets the timer for the limit between tokens. The later ones only move the deadline on, which
+    /// the timer finds when it fires: setting it for each would be much work for a case that is rare.
+    private func tokensCame(first: Bool) {
+        if first {
+            setDeadline(afterSeconds: settings.stallTimeoutSeconds)
+        } else {
+            deadline = services.clock() + LoopServices.nanoseconds(settings.stallTimeoutSeconds)
+        }
+    }
+
+    private func deadlineTimerFired() {
+        guard services.clock() >= deadline else {
+            deadlineTimer = services.schedule(deadline) { [weak self] in self?.deadlineTimerFired() }
+            return
+        }
+        deadlineTimer = nil
+        if reader.isDone {
+            finish()
+        } else if hasSpoken {
+            let limit = Self.text(ofSeconds: settings.stallTimeoutSeconds)
+            end(.failed(.agentTimeout, "the model said nothing for \(limit)"))
+        } else {
+            let limit = Self.text(ofSeconds: settings.firstTokenTimeoutSeconds)
+            end(.failed(.agentTimeout, "the model did not begin to answer within \(limit)"))
+        }
+    }
+}

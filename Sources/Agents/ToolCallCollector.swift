@@ -1,0 +1,71 @@
+import ChatProtocol
+import Wire
+
+/// Puts the fragments of tool calls together.
+///
+/// A call's first fragment carries its id and name, the later ones pieces of its arguments. By the documentation they
+/// belong together by `index`. Some servers leave the index out, or give every call the index 0: so a new id begins a
+/// new call too, and a fragment that has neither belongs to the call before, unless it names a function.
+struct ToolCallCollector {
+    private struct Call {
+        let index: Int64?
+        var id: String?
+        var name = ""
+        var arguments = ""
+        /// Arguments that came as JSON instead of its text.
+        var parsedArguments: JSONValue?
+    }
+
+    private var open: Call?
+    private var closedIndexes: Set<Int64> = []
+    private var closedCount = 0
+
+    /// Takes one fragment; returns the call before it if that is complete now.
+    mutating func take(_ fragment: JSONObject) throws(ChatCompletionError) -> JSONObject? {
+        let index = fragment["index"]?.int
+        let id = fragment["id"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        let function = fragment["function"]?.object ?? JSONObject()
+        let name = function["name"]?.string ?? ""
+        var completed: JSONObject?
+        if begins(index: index, id: id, name: name) {
+            if let index, closedIndexes.contains(index), id == nil { throw .toolCallOutOfOrder }
+            completed = try finish()
+            open = Call(index: index)
+        }
+        open!.id = open!.id ?? id
+        if open!.name.isEmpty { open!.name = name }
+        switch function["arguments"] {
+        case .string(let piece)?: open!.arguments += piece
+        case nil, .null?: break
+        case let value?: open!.parsedArguments = value
+        }
+        guard open!.arguments.utf8.count <= Limits.toolPayloadBytesMax else { throw .toolCallTooLarge }
+        return completed
+    }
+
+    /// Completes the call that is open.
+    mutating func finish() throws(ChatCompletionError) -> JSONObject? {
+        guard let call = open else { return nil }
+        open = nil
+        if let index = call.index { closedIndexes.insert(index) }
+        defer { closedCount += 1 }
+        let event: JSONObject = [
+            "id": .string(call.id ?? "call_\(closedCount)"), "name": .string(call.name), "arguments": arguments(call),
+        ]
+        guard JSONValue.object(event).compact.count <= Limits.toolPayloadBytesMax else { throw .toolCallTooLarge }
+        return event
+    }
+
+    private func begins(index: Int64?, id: String?, name: String) -> Bool {
+        guard let open else { return true }
+        if let id, let openID = open.id, id != openID { return true }
+        if let index, let openIndex = open.index { return index != openIndex }
+        return id == nil && !name.isEmpty
+    }
+
+    private func arguments(_ call: Call) -> JSONValue {
+        if let parsed = call.parsedArguments { return parsed }
+        if call.arguments.isEmpty { return [:] }
+        return (try? JSONValue(parsing: Array(call.arguments.utf8))) ?? .string(call.arguments)
+    }
+}
