@@ -45,24 +45,19 @@ extension Asset {
     ///
     /// `no-cache` lets a browser keep it but makes it ask, so a new version of the hub shows at the next load.
     func response(to head: HTTPRequestHead) -> HTTPResponse {
-        let headers = [
-            ("ETag", entityTag), ("Cache-Control", "no-cache"),
-            ("Content-Security-Policy", Self.contentSecurityPolicy), ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
+        var headers: HTTPHeaders = [
+            "ETag": entityTag, "Cache-Control": "no-cache", "Content-Security-Policy": Self.contentSecurityPolicy,
+            "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
         ]
-        if let known = head.header("if-none-match"), isAmong(known) {
-            return HTTPResponse(status: 304, headers: headers)
-        }
-        return HTTPResponse(status: 200, headers: [("Content-Type", contentType)] + headers, body: bytes)
+        if isKnown(head.headers.tokens("If-None-Match")) { return HTTPResponse(status: 304, headers: headers) }
+        headers.add("Content-Type", contentType)
+        return HTTPResponse(status: 200, headers: headers, body: bytes)
     }
 
     /// Compares weakly, as RFC 9110 section 13.1.2 wants it; none of our tags holds a comma.
-    private func isAmong(_ entityTags: String) -> Bool {
-        entityTags.split(separator: ",").contains { part in
-            var tag = part.drop { $0 == " " || $0 == "\t" }
-            while tag.last == " " || tag.last == "\t" { tag.removeLast() }
-            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
-            return tag == "*" || tag == entityTag
+    private func isKnown(_ entityTags: [String]) -> Bool {
+        entityTags.contains { tag in
+            tag == "*" || tag == entityTag || tag == "W/" + entityTag
         }
     }
 }

@@ -30,7 +30,7 @@ enum Envelope {
         writer.field("path", path)
         writer.endObject()
         var response = HTTPResponse(status: fault.status, json: writer.bytes)
-        response.headers += fault.headers
+        for (name, value) in fault.headers.fields { response.head.headers.add(name, value) }
         return response
     }
 }

@@ -1,31 +1,22 @@
 import Wire
 
-/// One whole response; the shell adds `Content-Length`, `Date` and `Connection`, and leaves the body of an answer to
-/// HEAD away (its `Content-Length` stays).
+/// One whole response; the shell adds what belongs to the connection, and leaves the body of an answer to HEAD away.
 struct HTTPResponse {
-    let status: Int
-    var headers: [(name: String, value: String)]
+    var head: HTTPResponseHead
     let body: [UInt8]
 
-    init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
-        self.status = status
-        self.headers = headers
+    init(status: Int, headers: HTTPHeaders = HTTPHeaders(), body: [UInt8] = []) {
+        head = HTTPResponseHead(status: status, headers: headers)
         self.body = body
     }
 
     /// A JSON document; answers of an API are nobody's to keep.
     init(status: Int, json body: [UInt8]) {
-        self.init(
-            status: status,
-            headers: [
-                ("Content-Type", "application/json"), ("Cache-Control", "no-store"),
-                ("X-Content-Type-Options", "nosniff"),
-            ],
-            body: body)
+        let headers: HTTPHeaders = [
+            "Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+        ]
+        self.init(status: status, headers: headers, body: body)
     }
-
-    /// The first value of a header, whose name is given as it was set.
-    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 }
 
 /// The probes of whoever runs the hub.

@@ -25,7 +25,7 @@ enum Identity {
 
     /// The user of a WebSocket's opening handshake.
     static func decide(webSocket head: HTTPRequestHead) -> Result<UserID, HubError> {
-        decide(RequestTarget(head.target).field("user_id"), head: head)
+        decide(head.query("user_id"), head: head)
     }
 }
 
@@ -39,9 +39,10 @@ enum OriginRule {
     /// The hub's own page is known by `Host`, but only where that is an address or `localhost`: a name proves nothing,
     /// because whoever owns one can point it at this machine. Names are to be listed.
     static func allows(_ head: HTTPRequestHead, origins: [String]) -> Bool {
-        guard let origin = head.header("origin")?.lowercased() else { return true }
+        guard let origin = head.headers.first("Origin")?.lowercased() else { return true }
         if origins.contains(origin) { return true }
-        guard let host = head.header("host")?.lowercased(), isAddress(host) else { return false }
+        let host = head.host.lowercased()
+        guard isAddress(host) else { return false }
         return origin == "http://" + host || origin == "https://" + host
     }
 

@@ -4,54 +4,57 @@ import Wire
 /// The six operations of `/api/rooms`, from request to command.
 enum RoomRoutes {
     /// `/api/rooms`: a list, or with `POST` a new room.
-    static func rooms(_ request: HTTPRequest, _ target: RequestTarget) throws(RouteFault) -> Routed {
-        guard request.head.method == "POST" else {
+    static func rooms(_ request: HTTPRequest) throws(RouteFault) -> Routed {
+        let head = request.head
+        guard head.method == "POST" else {
             let page = try refusable { () throws(HubError) in
                 try RoomPage(
-                    limit: try number("limit", in: target), offset: try number("offset", in: target),
-                    sortBy: target.field("sort_by"))
+                    limit: try number("limit", in: head), offset: try number("offset", in: head),
+                    sortBy: head.query("sort_by"))
             }
-            let user = try requiredUser(target.field("user_id"), request.head)
+            let user = try requiredUser(head.query("user_id"), head)
             return .command(
                 user: user, request: .listRooms(page), render: .rooms(limit: page.limit, offset: page.offset))
         }
         let body = try object(request)
-        let user = try requiredUser(try userID(in: body, or: target), request.head)
+        let user = try requiredUser(try userID(in: body, or: head), head)
         let creation = try refusable { () throws(HubError) in try RoomCreation(decoding: body) }
         return .command(user: user, request: .createRoom(creation), render: .roomCreated)
     }
 
     /// `/api/rooms/{room_id}`: one room, changed by `PATCH`, deleted by `DELETE`.
     static func room(
-        _ roomID: RoomID, _ request: HTTPRequest, _ target: RequestTarget
+        _ roomID: RoomID, _ request: HTTPRequest
     ) throws(RouteFault) -> Routed {
-        switch request.head.method {
+        let head = request.head
+        switch head.method {
         case "PATCH":
             let body = try object(request)
-            let user = try requiredUser(try userID(in: body, or: target), request.head)
+            let user = try requiredUser(try userID(in: body, or: head), head)
             let change = try refusable { () throws(HubError) in try RoomChange(decoding: body) }
             return .command(user: user, request: .updateRoom(roomID, change), render: .roomUpdated)
         case "DELETE":
-            let user = try requiredUser(target.field("user_id"), request.head)
+            let user = try requiredUser(head.query("user_id"), head)
             return .command(user: user, request: .deleteRoom(roomID), render: .roomDeleted)
         default:
-            let user = try user(target.field("user_id"), request.head)
+            let user = try user(head.query("user_id"), head)
             return .command(user: user, request: .getRoom(roomID), render: .roomFetched)
         }
     }
 
     /// `/api/rooms/{room_id}/history`.
     static func history(
-        _ roomID: RoomID, _ request: HTTPRequest, _ target: RequestTarget
+        _ roomID: RoomID, _ request: HTTPRequest
     ) throws(RouteFault) -> Routed {
+        let head = request.head
         let (limit, offset) = try refusable { () throws(HubError) in
             (
-                try Page.rows(asked: try number("limit", in: target)),
-                try Page.offset(asked: try number("offset", in: target))
+                try Page.rows(asked: try number("limit", in: head)),
+                try Page.offset(asked: try number("offset", in: head))
             )
         }
         return .command(
-            user: try user(target.field("user_id"), request.head),
+            user: try user(head.query("user_id"), head),
             request: .historyPage(roomID, limit: limit, offset: offset), render: .history(limit: limit, offset: offset))
     }
 }
@@ -62,8 +65,8 @@ extension RoomRoutes {
         do throws(HubError) { return try body() } catch { throw .hub(error) }
     }
 
-    private static func number(_ name: String, in target: RequestTarget) throws(HubError) -> Int? {
-        guard let text = target.field(name) else { return nil }
+    private static func number(_ name: String, in head: HTTPRequestHead) throws(HubError) -> Int? {
+        guard let text = head.query(name) else { return nil }
         guard let number = Int(text) else { throw HubError(.validationError, "`\(name)` must be a whole number.") }
         return number
     }
@@ -78,16 +81,17 @@ extension RoomRoutes {
         return try user(given, head)
     }
 
-    private static func userID(in body: JSONObject, or target: RequestTarget) throws(RouteFault) -> String? {
+    private static func userID(in body: JSONObject, or head: HTTPRequestHead) throws(RouteFault) -> String? {
         switch body["user_id"] {
-        case nil, .null: return target.field("user_id")
+        case nil, .null: return head.query("user_id")
         case .string(let text): return text
         default: throw .hub(HubError(.validationError, "`user_id` must be a string."))
         }
     }
 
     private static func object(_ request: HTTPRequest) throws(RouteFault) -> JSONObject {
-        guard isJSON(request.head.header("content-type")) else { throw .unsupportedMediaType }
+        let head = request.head
+        guard isJSON(head.headers.first("Content-Type")) else { throw .unsupportedMediaType }
         let body: JSONValue
         do throws(JSONError) {
             body = try JSONValue(parsing: request.body)

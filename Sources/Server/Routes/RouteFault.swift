@@ -1,4 +1,5 @@
 import ChatProtocol
+import Wire
 
 /// Why a request was refused: by the hub, or by HTTP before it reached the hub.
 enum RouteFault: Error, Equatable {
@@ -6,9 +7,8 @@ enum RouteFault: Error, Equatable {
     case noSuchRoute
     case methodNotAllowed(allow: [String])
     case unsupportedMediaType
-    case malformedRequest
-    case bodyTooLarge(bytesMax: Int)
-    case headTooLarge(bytesMax: Int)
+    /// The bytes were no request, or too many.
+    case unreadable(HTTPParseError)
 
     var status: Int {
         switch self {
@@ -16,9 +16,7 @@ enum RouteFault: Error, Equatable {
         case .noSuchRoute: 404
         case .methodNotAllowed: 405
         case .unsupportedMediaType: 415
-        case .malformedRequest: 400
-        case .bodyTooLarge: 413
-        case .headTooLarge: 431
+        case .unreadable(let error): error.status
         }
     }
 
@@ -29,9 +27,12 @@ enum RouteFault: Error, Equatable {
         case .noSuchRoute: ErrorCode.notFound.rawValue
         case .methodNotAllowed: "METHOD_NOT_ALLOWED"
         case .unsupportedMediaType: "UNSUPPORTED_MEDIA_TYPE"
-        case .malformedRequest: ErrorCode.validationError.rawValue
-        case .bodyTooLarge: "CONTENT_TOO_LARGE"
-        case .headTooLarge: "REQUEST_HEADER_FIELDS_TOO_LARGE"
+        case .unreadable(let error):
+            switch error.status {
+            case 413: ErrorCode.messageTooLarge.rawValue
+            case 501: ErrorCode.notImplemented.rawValue
+            default: ErrorCode.validationError.rawValue
+            }
         }
     }
 
@@ -41,21 +42,19 @@ enum RouteFault: Error, Equatable {
         case .noSuchRoute: "There is nothing at this path."
         case .methodNotAllowed(let allow): "This path allows \(allow.joined(separator: ", "))."
         case .unsupportedMediaType: "The body must be JSON, with `Content-Type: application/json`."
-        case .malformedRequest: "This is not a well-formed HTTP/1.1 request."
-        case .bodyTooLarge(let bytesMax): "The body must be at most \(bytesMax) bytes."
-        case .headTooLarge(let bytesMax): "The request line and headers must be at most \(bytesMax) bytes."
+        case .unreadable(let error): "The request cannot be read: \(error.reason)."
         }
     }
 
-    var headers: [(name: String, value: String)] {
+    var headers: HTTPHeaders {
         switch self {
         case .hub(let error):
-            guard [429, 503].contains(error.code.httpStatus) else { return [] }
+            guard [429, 503].contains(error.code.httpStatus) else { return [:] }
             // Whole seconds, rounded up (RFC 9110 section 10.2.3); a second where the hub knows no better.
             let milliseconds = error.retryAfterMilliseconds ?? 1000
-            return [("Retry-After", String(max(1, (milliseconds + 999) / 1000)))]
-        case .methodNotAllowed(let allow): return [("Allow", allow.joined(separator: ", "))]
-        case .noSuchRoute, .unsupportedMediaType, .malformedRequest, .bodyTooLarge, .headTooLarge: return []
+            return ["Retry-After": String(max(1, (milliseconds + 999) / 1000))]
+        case .methodNotAllowed(let allow): return ["Allow": allow.joined(separator: ", ")]
+        case .noSuchRoute, .unsupportedMediaType, .unreadable: return [:]
         }
     }
 }

@@ -26,7 +26,7 @@ enum RouteRendering: Sendable, Equatable {
             var response = Envelope.success(status: 201, message: "Room created successfully", at: now) {
                 $0.room(room)
             }
-            response.headers.append(("Location", "/api/rooms/\(room.roomID.text)"))
+            response.head.headers.add("Location", "/api/rooms/\(room.roomID.text)")
             return response
         case (.roomFetched, .room(let room)):
             return Envelope.success(message: "Room retrieved successfully", at: now) { $0.room(room) }

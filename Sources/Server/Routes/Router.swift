@@ -35,17 +35,16 @@ struct Router: Sendable {
         do throws(RouteFault) {
             return try routed(request)
         } catch {
-            return .respond(Envelope.refusal(error, at: now, path: request.path))
+            return .respond(Envelope.refusal(error, at: now, path: request.head.path))
         }
     }
 
     private func routed(_ request: HTTPRequest) throws(RouteFault) -> Routed {
-        let target = RequestTarget(request.head.target)
-        guard let segments = target.segments, let endpoint = endpoint(segments) else { throw .noSuchRoute }
+        guard let endpoint = endpoint(request.segments) else { throw .noSuchRoute }
         let method = request.head.method
         if method == "OPTIONS" {
             let allow = endpoint.methods.joined(separator: ", ")
-            return .respond(HTTPResponse(status: 204, headers: [("Allow", allow)]))
+            return .respond(HTTPResponse(status: 204, headers: ["Allow": allow]))
         }
         guard endpoint.methods.contains(method) else { throw .methodNotAllowed(allow: endpoint.methods) }
         guard ["GET", "HEAD"].contains(method) || OriginRule.allows(request.head, origins: origins) else {
@@ -55,9 +54,9 @@ struct Router: Sendable {
         switch endpoint {
         case .root: return .respond(root(request.head))
         case .asset(let asset): return .respond(asset.response(to: request.head))
-        case .rooms: return try RoomRoutes.rooms(request, target)
-        case .room(let roomID): return try RoomRoutes.room(roomID, request, target)
-        case .history(let roomID): return try RoomRoutes.history(roomID, request, target)
+        case .rooms: return try RoomRoutes.rooms(request)
+        case .room(let roomID): return try RoomRoutes.room(roomID, request)
+        case .history(let roomID): return try RoomRoutes.history(roomID, request)
         case .webSocket: return .webSocket
         case .webSocketEcho: return .webSocketEcho
         case .alive: return .health(ready: false)
@@ -65,7 +64,7 @@ struct Router: Sendable {
         }
     }
 
-    private func endpoint(_ segments: [String]) -> Endpoint? {
+    private func endpoint(_ segments: [Substring]) -> Endpoint? {
         switch segments.count {
         case 0: return .root
         case 1 where segments == ["ws"]: return .webSocket
@@ -73,23 +72,27 @@ struct Router: Sendable {
         case 1 where segments == ["readyz"]: return .ready
         case 2 where segments == ["ws", "echo"] && offersDiagnostics: return .webSocketEcho
         case 2 where segments == ["api", "rooms"]: return .rooms
-        case 3 where segments.starts(with: ["api", "rooms"]) && RoomID.isWellFormed(segments[2]):
-            return .room(RoomID(segments[2]))
+        case 3 where segments.starts(with: ["api", "rooms"]):
+            return roomID(segments[2]).map(Endpoint.room)
         case 4 where segments.starts(with: ["api", "rooms"]) && segments[3] == "history":
-            return RoomID.isWellFormed(segments[2]) ? .history(RoomID(segments[2])) : nil
+            return roomID(segments[2]).map(Endpoint.history)
         default: return assets["/" + segments.joined(separator: "/")].map(Endpoint.asset)
         }
+    }
+
+    private func roomID(_ segment: Substring) -> RoomID? {
+        RoomID.isWellFormed(String(segment)) ? RoomID(String(segment)) : nil
     }
 
     /// The page for a browser; for a program what runs here, as the orchestrator family's root has it.
     private func root(_ head: HTTPRequestHead) -> HTTPResponse {
         var response: HTTPResponse
-        if let page = assets["/"], head.header("accept")?.lowercased().contains("text/html") == true {
+        if let page = assets["/"], head.headers.first("Accept")?.lowercased().contains("text/html") == true {
             response = page.response(to: head)
         } else {
             response = HTTPResponse(status: 200, json: JSONValue.object(Self.information).compact)
         }
-        response.headers.append(("Vary", "Accept"))
+        response.head.headers.add("Vary", "Accept")
         return response
     }
 

@@ -1,0 +1,80 @@
+import ChatProtocol
+import Synchronization
+import Wire
+
+/// What the hub asks of its shell. Effects are performed in order.
+public enum Effect: Sendable {
+    /// Tell another loop.
+    case post(loop: Int, HubMessage)
+    /// Ask storage; the result comes back as an event with the same ticket.
+    case storage(StorageRequest, ticket: UInt64)
+    case startAgent(AgentTurn)
+    /// Close the agent's connection; `AgentEvent.ended` answers.
+    case cancelAgent(StreamID)
+    /// Call `Hub.timerFired` at an instant; `nil` is the hub's own sweep.
+    case timer(RoomID?, at: UInt64)
+    /// Answer the HTTP request that a connection waits with.
+    case answerHTTP(ConnectionRef, Result<Ack, HubError>)
+    /// Close a WebSocket of this loop.
+    case close(ConnectionRef, WebSocketCloseCode, reason: String)
+    /// Stop or go on reading from a WebSocket of this loop.
+    case pauseReading(ConnectionRef)
+    case resumeReading(ConnectionRef)
+}
+
+/// What all loops of a node share: two numbers, so that a limit of the node is one count.
+public final class NodeGauges: Sendable {
+    private let streams = Atomic<Int>(0)
+    /// The busiest loop's deliveries per second, with that loop's number in the low eight bits.
+    private let load = Atomic<Int>(0)
+
+    /// Nothing runs and nothing is delivered yet.
+    public init() {}
+
+    /// Streams of this node, running and waiting.
+    public var streamCount: Int { streams.load(ordering: .relaxed) }
+
+    /// The highest deliveries per second among the loops, as they last reported.
+    public var deliveriesPerSecond: Int { load.load(ordering: .relaxed) >> 8 }
+
+    /// Reports one loop's deliveries per second: the highest counts, until its own loop lowers it.
+    public func report(deliveriesPerSecond: Int, of loop: Int) {
+        let held = load.load(ordering: .relaxed)
+        guard deliveriesPerSecond > held >> 8 || held & 0xff == loop & 0xff else { return }
+        load.store(deliveriesPerSecond << 8 | loop & 0xff, ordering: .relaxed)
+    }
+
+    /// Takes a place for a stream, if one is free.
+    func takeStream(max: Int) -> Bool {
+        guard streams.wrappingAdd(1, ordering: .relaxed).newValue <= max else {
+            streams.wrappingSubtract(1, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func releaseStream() { streams.wrappingSubtract(1, ordering: .relaxed) }
+}
+
+/// What a hub is built with.
+public struct HubConfiguration: Sendable {
+    /// How many loops share the homes.
+    public let loops: Int
+    public let limits: Limits
+    /// The agents that may answer.
+    public let agentTypes: [String]
+    public let defaultAgent: String
+
+    /// What a hub is built with.
+    public init(loops: Int, limits: Limits, agentTypes: [String], defaultAgent: String) {
+        self.loops = loops
+        self.limits = limits
+        self.agentTypes = agentTypes
+        self.defaultAgent = defaultAgent
+    }
+
+    /// The loop that is home to a slot.
+    func home(of slot: Slot) -> Int { Int(slot.value) % loops }
+    func home(of room: RoomID) -> Int { home(of: Slot(of: room.text)) }
+    func home(of user: UserID) -> Int { home(of: Slot(of: user.text)) }
+}

@@ -1,0 +1,201 @@
+import ChatProtocol
+import Wire
+
+// The homes of a loop: users route commands and hold permits, rooms decide.
+extension Hub {
+    func handle(_ message: HubMessage) {
+        switch message {
+        case .socketOpened(let userID, let ref): openSocket(ref, of: userID)
+        case .socketClosed(let userID, let ref): withUser(userID) { $0.close(ref) }
+        case .command(let command): route(command)
+        case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
+        case .createRoom(let record, let command): createRoom(record, command)
+        case .cancelStream(let streamID, let command): cancelStream(streamID, command)
+        case .cancelSession(let sessionID, let command): cancelSession(sessionID, command)
+        case .snapshotWanted(let roomID, let ref, let cause): withRoom(roomID) { $0.sendSnapshot(to: ref, cause) }
+        case .replicaIdle(let roomID, let loop, let seen):
+            if let room = rooms[roomID] {
+                touch(room)
+                room.replicaIdle(loop: loop, answersSeen: seen)
+            }
+        case .flow(let roomID, let items): apply(items, to: roomID)
+        case .permitReturned(let userID): withUser(userID) { $0.returnPermit() }
+        case .notice(let userIDs, let notice): spread(notice, to: userIDs)
+        case .answer(let origin, let result, let roomID, let barrier):
+            deliver(result, to: origin, roomID: roomID, barrier: barrier)
+        case .deliverNotice(let sockets, let notice): deliver(notice, to: sockets)
+        case .closeSocket(let ref, let code, let reason):
+            if connections[ref] != nil { effects.append(.close(ref, code, reason: reason)) }
+        }
+    }
+
+    // MARK: - Users
+
+    private func withUser(_ id: UserID, _ body: (User) -> Void) {
+        let user = users[id] ?? User(id: id)
+        users[id] = user
+        body(user)
+        if user.isIdle { users[id] = nil }
+    }
+
+    private func openSocket(_ ref: ConnectionRef, of userID: UserID) {
+        let limit = configuration.limits.socketsPerUser
+        withUser(userID) { user in
+            guard !user.open(ref, max: limit) else { return }
+            send(
+                .closeSocket(ref, .tooManyConnections, reason: "a user may hold \(limit) connections"),
+                to: ref.loop)
+        }
+    }
+
+    private func route(_ command: Command) {
+        switch command.request {
+        case .createRoom(let creation): makeRoom(creation, command)
+        case .listRooms(let page): ask(.listRooms(command.user, page), .answer(command.origin, nil))
+        case .join(let joins):
+            for join in joins { forward(command, to: join.roomID) }
+        case .getRoom(let roomID), .updateRoom(let roomID, _), .deleteRoom(let roomID), .leave(let roomID),
+            .history(let roomID, _, _), .historyPage(let roomID, _, _), .openSession(let roomID),
+            .typing(let roomID, _), .read(let roomID, _):
+            forward(command, to: roomID)
+        case .send(let send):
+            var command = command
+            withUser(command.user) { command.hasPermit = $0.takePermit(max: configuration.limits.streamsPerUser) }
+            forward(command, to: send.roomID)
+        case .cancel(.room(let roomID, _)): forward(command, to: roomID)
+        case .cancel(.stream(let id)): forward(.cancelStream(id, command), by: id.text, prefix: "stream_", command)
+        case .cancel(.session(let id)): forward(.cancelSession(id, command), by: id.text, prefix: "session_", command)
+        case .auth, .closeSession, .reset, .clearHistory, .ping:
+            preconditionFailure("answered on the socket's loop")
+        }
+    }
+
+    private func forward(_ command: Command, to roomID: RoomID) {
+        send(.roomCommand(roomID, command), toHomeOf: roomID)
+    }
+
+    private func forward(_ message: HubMessage, by id: String, prefix: String, _ command: Command) {
+        guard let slot = Slot(in: id, prefix: prefix) else {
+            answer(command.origin, .failure(HubError(.notFound, "there is no such stream or session")), roomID: nil)
+            return
+        }
+        send(message, to: configuration.home(of: slot))
+    }
+
+    private func makeRoom(_ creation: RoomCreation, _ command: Command) {
+        let roomID = makeRoomID()
+        let record = RoomRecord(
+            roomID: roomID, userID: command.user, name: creation.name, createdAt: now.timestamp,
+            lastActivity: now.timestamp, messageCount: 0, metadata: creation.metadata,
+            defaultSessionID: SessionID(makeID("session_", in: roomID)))
+        send(.createRoom(record, command), toHomeOf: roomID)
+    }
+
+    private func spread(_ notice: RoomNotice, to userIDs: [UserID]) {
+        var sockets: [Int: [ConnectionRef]] = [:]
+        for user in userIDs.compactMap({ users[$0] }) {
+            for socket in user.sockets { sockets[socket.loop, default: []].append(socket) }
+        }
+        for loop in sockets.keys.sorted() { send(.deliverNotice(sockets[loop] ?? [], notice), to: loop) }
+    }
+
+    // MARK: - Rooms
+
+    /// The room, loading it if it is not in memory.
+    private func withRoom(_ id: RoomID, _ body: (Room) -> Void) {
+        let room = rooms[id] ?? load(id)
+        touch(room)
+        body(room)
+    }
+
+    private func load(_ id: RoomID) -> Room {
+        let room = Room(id: id, hub: self)
+        rooms[id] = room
+        ask(.loadRoom(id), .room(room, .head))
+        return room
+    }
+
+    private func createRoom(_ record: RoomRecord, _ command: Command) {
+        let room = Room(id: record.roomID, hub: self)
+        rooms[record.roomID] = room
+        touch(room)
+        ask(
+            .createRoom(record, roomsMax: configuration.limits.roomsPerUser),
+            .room(room, .creation(record, command.origin)))
+    }
+
+    private func cancelStream(_ streamID: StreamID, _ command: Command) {
+        guard let room = streamRooms[streamID] else {
+            ask(.findStream(streamID), .streamStatus(command.origin))
+            return
+        }
+        touch(room)
+        room.cancel(.stream(streamID), command)
+    }
+
+    private func cancelSession(_ sessionID: SessionID, _ command: Command) {
+        guard let room = sessionRooms[sessionID] else {
+            answer(command.origin, .success(.cancel(.ended(nil))), roomID: nil)
+            return
+        }
+        touch(room)
+        room.cancel(.session(sessionID), command)
+    }
+
+    /// The room's log and tail are gone from memory.
+    func forget(_ room: Room) {
+        rooms[room.id] = nil
+        if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
+        memoryBytes -= room.accountedBytes
+        room.accountedBytes = 0
+    }
+
+    // MARK: - Answers of storage
+
+    func answer(to result: StorageResult) -> Result<Ack, HubError> {
+        switch result {
+        case .rooms(let rooms, let total): .success(.rooms(rooms, total: total))
+        case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
+        case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
+        case .unavailable: .failure(.storageUnavailable)
+        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream: .success(.empty)
+        }
+    }
+
+    func cancelAnswer(to result: StorageResult) -> Result<Ack, HubError> {
+        switch result {
+        case .stream(let stream?): .success(.cancel(.ended(stream.status)))
+        case .unavailable: .failure(.storageUnavailable)
+        default: .failure(HubError(.notFound, "there is no such stream"))
+        }
+    }
+
+    // MARK: - Identifiers
+
+    /// An identifier for something inside a room: it carries the room's slot, so it routes without a look-up.
+    func makeID(_ prefix: String, in roomID: RoomID) -> String {
+        prefix + Slot(of: roomID.text).hex + hex(randomBits(), digits: 16)
+    }
+
+    func makeEpoch() -> String { hex(randomBits(), digits: 16) }
+
+    /// `room_` with a random UUID (RFC 9562, version 4).
+    private func makeRoomID() -> RoomID {
+        let high = randomBits() & 0xffff_ffff_ffff_0fff | 0x4000
+        let low = randomBits() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000
+        let digits = Array(hex(high, digits: 16) + hex(low, digits: 16))
+        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(digits[$0]) }
+        return RoomID("room_" + groups.joined(separator: "-"))
+    }
+
+    private func hex(_ bits: UInt64, digits: Int) -> String {
+        let text = String(bits, radix: 16)
+        return String(repeating: "0", count: digits - text.utf8.count) + text
+    }
+}
+
+extension HubError {
+    static let storageUnavailable = HubError(
+        .storageUnavailable, "nothing was stored, because storage is not available now; try again",
+        retryAfterMilliseconds: 1000)
+}

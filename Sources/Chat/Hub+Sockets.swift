@@ -1,0 +1,240 @@
+import ChatProtocol
+import Wire
+
+// The socket's side of a loop: frames in, answers and notices out, replicas and their cursors.
+extension Hub {
+    /// Plans what to write to a connection next; rooms whose log it fell behind are asked for a snapshot.
+    public func plan(for connection: Connection, into plan: inout WritePlan) {
+        connection.outbox.next(&plan)
+        for roomID in plan.lost {
+            guard let index = connection.outbox.subscription(of: roomID) else { continue }
+            connection.outbox.subscriptions[index].awaitsSnapshot = true
+            send(.snapshotWanted(roomID, connection.ref, .fellBehind), toHomeOf: roomID)
+        }
+        if !plan.lost.isEmpty { settle() }
+    }
+
+    /// Takes note of how much of a plan was written.
+    public func wrote(_ count: Int, of plan: WritePlan, to connection: Connection) {
+        for roomID in connection.outbox.wrote(count, of: plan) {
+            guard let index = connection.outbox.subscription(of: roomID) else { continue }
+            unsubscribe(connection, from: connection.outbox.subscriptions[index].replica)
+            settle()
+        }
+        if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
+            connection.isReadingPaused = false
+            effects.append(.resumeReading(connection.ref))
+        }
+    }
+
+    /// Sends a control frame (RFC 6455 section 5.5) between two frames of the hub.
+    public func control(_ frame: [UInt8], on connection: Connection) {
+        connection.outbox.reply(SharedBytes(frame))
+        repliesGrew(connection)
+    }
+
+    /// Ends a connection's part in the hub; only its `Close` frame is still sent.
+    public func finish(_ connection: Connection, with closeFrame: [UInt8], now: Now) {
+        closed(connection, now: now)
+        connection.outbox.finish(with: SharedBytes(closeFrame))
+        markDirty(connection)
+    }
+
+    func reply(to connection: Connection, _ payload: [UInt8], barrier: Barrier? = nil) {
+        connection.outbox.reply(.textFrame(payload), barrier: barrier)
+        repliesGrew(connection)
+    }
+
+    private func repliesGrew(_ connection: Connection) {
+        markDirty(connection)
+        guard connection.outbox.replyBytes > Limits.replyBytesMax, !connection.isReadingPaused else { return }
+        connection.isReadingPaused = true
+        effects.append(.pauseReading(connection.ref))
+    }
+
+    /// The kernel has room again for a connection, or it had more than one write's share to send.
+    public func markWritable(_ connection: Connection) { markDirty(connection) }
+
+    /// HOT
+    func markDirty(_ connection: Connection) {
+        guard !connection.isDirty else { return }
+        connection.isDirty = true
+        dirty.append(connection)
+    }
+
+    /// Takes the connections that have something to send.
+    public func takeDirty() -> [Connection] {
+        let taken = dirty
+        dirty.removeAll(keepingCapacity: true)
+        for connection in taken { connection.isDirty = false }
+        return taken
+    }
+
+    // MARK: - Frames
+
+    func handle(_ frame: ClientFrame, on connection: Connection) {
+        if let missing = notImplemented(frame.request) {
+            let error = HubError(.notImplemented, "\(missing) is not part of this version")
+            reply(to: connection, ServerFrame.error(id: frame.id, for: frame.type.rawValue, roomID: nil, error))
+            return
+        }
+        let origin = Origin(connection: connection.ref, face: .frame(id: frame.id, type: frame.type))
+        switch frame.request {
+        case .ping: reply(to: connection, ServerFrame.pong(id: frame.id))
+        case .join(let joins): join(joins, origin, connection)
+        default:
+            let command = Command(origin: origin, user: connection.user, request: frame.request)
+            send(.command(command), toHomeOf: connection.user)
+        }
+    }
+
+    private func notImplemented(_ request: ClientRequest) -> String? {
+        switch request {
+        case .auth: "`auth`"
+        case .openSession: "`open-session`"
+        case .closeSession: "`close-session`"
+        case .reset: "`reset`"
+        case .clearHistory: "`clear-history`"
+        case .typing: "`typing`"
+        case .read: "`read`"
+        case .send(let send):
+            if send.busyPolicy == .interrupt {
+                "`if_busy: interrupt`"
+            } else if !send.wantsResponse {
+                "`respond: false`"
+            } else if send.regenerateOf != nil {
+                "`regenerate_of`"
+            } else {
+                nil
+            }
+        case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .cancel, .history,
+            .historyPage, .ping:
+            nil
+        }
+    }
+
+    private func join(_ joins: [JoinRequest], _ origin: Origin, _ connection: Connection) {
+        for join in joins {
+            let joined = connection.outbox.subscription(of: join.roomID) != nil
+            let count = connection.outbox.subscriptions.count + connection.joinsInFlight
+            guard joined || count < Limits.joinedRoomsPerSocket else {
+                let error = HubError(
+                    .validationError, "one socket may join \(Limits.joinedRoomsPerSocket) rooms; leave one first")
+                reply(
+                    to: connection,
+                    ServerFrame.error(id: origin.frameID, for: "join", roomID: join.roomID, error))
+                continue
+            }
+            connection.joinsInFlight += 1
+            let request = JoinRequest(roomID: join.roomID, after: joined ? nil : join.after)
+            send(
+                .command(Command(origin: origin, user: connection.user, request: .join([request]))),
+                toHomeOf: connection.user)
+        }
+    }
+
+    // MARK: - Answers
+
+    func deliver(_ result: Result<Ack, HubError>, to origin: Origin, roomID: RoomID?, barrier: Barrier?) {
+        switch origin.face {
+        case .http: effects.append(.answerHTTP(origin.connection, result))
+        case .frame(let id, let type):
+            guard let connection = connections[origin.connection] else { return }
+            if type == .join { connection.joinsInFlight -= 1 }
+            switch result {
+            case .success(let ack):
+                reply(to: connection, ServerFrame.ack(id: id, for: type, ack), barrier: barrier)
+            case .failure(let error):
+                reply(
+                    to: connection, ServerFrame.error(id: id, for: type.rawValue, roomID: roomID, error),
+                    barrier: barrier)
+            }
+        }
+    }
+
+    func deliver(_ notice: RoomNotice, to sockets: [ConnectionRef]) {
+        for ref in sockets {
+            guard let connection = connections[ref], connection.outbox.subscription(of: notice.roomID) == nil else {
+                continue
+            }
+            connection.outbox.notice(notice)
+            markDirty(connection)
+        }
+    }
+
+    // MARK: - Replicas
+
+    func apply(_ items: [FlowItem], to roomID: RoomID) {
+        for item in items {
+            if case .open(let position, let texts) = item {
+                let log = RoomLog(roomID: roomID, after: position, bytesMax: configuration.limits.logTailBytesMax)
+                texts.forEach(log.adopt)
+                replicas[roomID] = Replica(log: log, isHome: false)
+                continue
+            }
+            guard let replica = replicas[roomID] else { continue }
+            apply(item, to: replica)
+        }
+    }
+
+    func apply(_ item: FlowItem, to replica: Replica) {
+        let roomID = replica.log.roomID
+        switch item {
+        case .open: break
+        case .entries(let entries):
+            entries.forEach(replica.log.append)
+            markSubscribersDirty(replica)
+        case .joined(let answer): joined(answer, replica)
+        case .left(let ref, let origin):
+            if let connection = connections[ref] { unsubscribe(connection, from: replica) }
+            deliver(.success(.left(roomID)), to: origin, roomID: roomID, barrier: nil)
+        case .deleted:
+            let farewell = SharedBytes.textFrame(ServerFrame.left(roomID: roomID, reason: .deletion))
+            for connection in replica.subscribers {
+                guard let index = connection.outbox.subscription(of: roomID) else { continue }
+                connection.outbox.subscriptions[index].farewell = farewell
+                connection.outbox.subscriptions[index].awaitsSnapshot = false
+                markDirty(connection)
+            }
+        case .close: replicas[roomID] = nil
+        }
+    }
+
+    func markSubscribersDirty(_ replica: Replica) {
+        for connection in replica.subscribers { markDirty(connection) }
+    }
+
+    private func joined(_ answer: JoinAnswer, _ replica: Replica) {
+        replica.countAnswer()
+        guard let connection = connections[answer.connection] else {
+            reportIfIdle(replica)
+            return
+        }
+        replica.log.prepend(answer.missed)
+        guard replica.log.index(after: answer.position.seq) != nil else {
+            // The tail was trimmed while the answer was on its way: only a snapshot is without a gap.
+            let roomID = replica.log.roomID
+            send(.snapshotWanted(roomID, answer.connection, answer.cause), toHomeOf: roomID)
+            return
+        }
+        if case .requested = answer.cause { connection.joinsInFlight -= 1 }
+        replica.subscribe(connection, at: answer.position.seq)
+        let prefix = ServerFrame.joinedPrefix(id: answer.cause.frameID)
+        var head: [UInt8] = []
+        WebSocketFrameWriter.header(
+            opcode: .text, payloadCount: prefix.count + answer.body.count, fin: true, into: &head)
+        connection.outbox.reply(SharedBytes(head + prefix), body: answer.body)
+        repliesGrew(connection)
+    }
+
+    func unsubscribe(_ connection: Connection, from replica: Replica) {
+        replica.unsubscribe(connection)
+        reportIfIdle(replica)
+    }
+
+    private func reportIfIdle(_ replica: Replica) {
+        guard replica.subscribers.isEmpty else { return }
+        let roomID = replica.log.roomID
+        send(.replicaIdle(roomID, loop: index, answersSeen: replica.answersSeen), toHomeOf: roomID)
+    }
+}

@@ -1,0 +1,146 @@
+import ChatProtocol
+import Wire
+
+/// Names a connection anywhere in the hub: its loop, and the descriptor and generation on that loop.
+public struct ConnectionRef: Hashable, Sendable {
+    public let loop: Int
+    public let descriptor: Int32
+    public let generation: UInt32
+
+    /// Names a connection.
+    public init(loop: Int, descriptor: Int32, generation: UInt32) {
+        self.loop = loop
+        self.descriptor = descriptor
+        self.generation = generation
+    }
+
+    /// The form that `welcome` shows.
+    public var text: String { "\(loop)-\(descriptor)-\(generation)" }
+}
+
+/// Where an answer goes.
+public struct Origin: Sendable, Equatable {
+    public let connection: ConnectionRef
+    public let face: Face
+
+    /// The face of the hub that asked.
+    public enum Face: Sendable, Equatable {
+        /// A WebSocket frame with its correlation.
+        case frame(id: String?, type: ClientFrameType)
+        /// The connection's current HTTP request.
+        case http
+    }
+
+    /// Where an answer goes.
+    public init(connection: ConnectionRef, face: Face) {
+        self.connection = connection
+        self.face = face
+    }
+
+    var frameID: String? {
+        switch face {
+        case .frame(let id, _): id
+        case .http: nil
+        }
+    }
+}
+
+/// A request on its way from a socket's loop by its user's home to its room's home.
+public struct Command: Sendable {
+    let origin: Origin
+    let user: UserID
+    let request: ClientRequest
+    /// A stream permit of the user travels with the command; whoever does not use it returns it.
+    var hasPermit = false
+}
+
+/// What loops tell each other. Messages from one loop to another arrive in order.
+public enum HubMessage: Sendable {
+    /// Socket's loop to user's home.
+    case socketOpened(UserID, ConnectionRef)
+    case socketClosed(UserID, ConnectionRef)
+    case command(Command)
+    /// User's home to room's home.
+    case roomCommand(RoomID, Command)
+    case createRoom(RoomRecord, Command)
+    case cancelStream(StreamID, Command)
+    case cancelSession(SessionID, Command)
+    /// Replica to room's home.
+    case snapshotWanted(RoomID, ConnectionRef, JoinCause)
+    case replicaIdle(RoomID, loop: Int, answersSeen: Int)
+    /// Room's home to replica.
+    case flow(RoomID, [FlowItem])
+    /// Room's home to user's home.
+    case permitReturned(UserID)
+    case notice([UserID], RoomNotice)
+    /// User's or room's home to socket's loop.
+    case answer(Origin, Result<Ack, HubError>, roomID: RoomID?, barrier: Barrier?)
+    case deliverNotice([ConnectionRef], RoomNotice)
+    case closeSocket(ConnectionRef, WebSocketCloseCode, reason: String)
+}
+
+/// One step of the ordered flow from a room's home to a replica.
+public enum FlowItem: Sendable {
+    /// Opens a replica at a position, with the texts of what is streaming.
+    case open(LogPosition, texts: [LiveText])
+    case entries([LogEntry])
+    /// Answers a join: the cursor starts at `position`; `missed` are entries from there that the replica may lack.
+    case joined(JoinAnswer)
+    case left(ConnectionRef, Origin)
+    /// The room is gone: every cursor drains, then gets `left`.
+    case deleted
+    /// The home has let go of this replica.
+    case close
+}
+
+/// A stream's text so far, handed to a replica that opens.
+public struct LiveText: Sendable {
+    let streamID: StreamID
+    let text: [UInt8]
+    let reasoning: [UInt8]
+}
+
+/// Why a `joined` is sent.
+public enum JoinCause: Sendable, Equatable {
+    /// By a `join` with its `id`.
+    case requested(id: String?)
+    /// The reader fell behind the log; nobody asked.
+    case fellBehind
+
+    var frameID: String? {
+        switch self {
+        case .requested(let id): id
+        case .fellBehind: nil
+        }
+    }
+}
+
+/// The answer to a join, on its way through the flow.
+public struct JoinAnswer: Sendable {
+    let connection: ConnectionRef
+    let cause: JoinCause
+    /// Everything of the `joined` frame behind its `id`, shared by all who join at this position.
+    let body: SharedBytes
+    let position: LogPosition
+    let missed: [LogEntry]
+}
+
+/// A reply that must not overtake the log: it waits until the socket's cursor of the room has reached `seq`.
+public struct Barrier: Sendable, Equatable {
+    let roomID: RoomID
+    let seq: UInt64
+}
+
+/// News of a room for the sockets of its members that have not joined it.
+public struct RoomNotice: Sendable {
+    let roomID: RoomID
+    let kind: Kind
+    let frame: SharedBytes
+
+    enum Kind: Sendable {
+        /// `room-added` or `room-removed`.
+        case membership
+        /// `room-summary`: only the latest counts.
+        case summary
+    }
+}

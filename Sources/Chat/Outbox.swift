@@ -1,0 +1,267 @@
+// What one socket still has to be sent, and in which order.
+//
+// Three lanes, whole frames only: replies, then state (only the latest of each), then the log, where the socket owns
+// nothing but one number per room, its position. `next` plans one gathered write from all lanes; `wrote` says how much
+// the kernel took. A frame that was begun is kept and finished first; frames that were not begun are forgotten and
+// planned anew, so a reader that was behind gets collapsed chunks the next time instead of what was planned before.
+//
+// Invariant: between `next` and `wrote` nothing touches the outbox or the logs its cursors read.
+
+import ChatProtocol
+import Wire
+
+/// A piece of memory to write; laid out like `struct iovec`.
+public struct Span {
+    public var base: UnsafeRawPointer
+    public var count: Int
+}
+
+/// One planned write, reused for every connection of a loop.
+public struct WritePlan {
+    /// What to write, in order.
+    public internal(set) var spans: [Span] = []
+    /// The bytes of all spans.
+    public internal(set) var bytes = 0
+    /// Frames of which this plan writes at least a part.
+    public var frameCount: Int { frames.count }
+    /// More may be left once this is written: the plan is full, or a reply waits for a cursor that this plan moves.
+    public internal(set) var hasMore = false
+    var frames: [PlannedFrame] = []
+    /// Rooms whose log no longer reaches back to this reader's position.
+    var lost: [RoomID] = []
+
+    /// At most this many bytes are planned for one connection and turn.
+    static let bytesMax = 256 * 1024
+    /// `IOV_MAX`: at most this many pieces go into one gathered write.
+    static let spansMax = 1024
+
+    /// An empty plan with its room reserved.
+    public init() {
+        spans.reserveCapacity(Self.spansMax)
+        frames.reserveCapacity(Self.spansMax)
+    }
+
+    var isFull: Bool { bytes >= Self.bytesMax || spans.count >= Self.spansMax - 1 }
+
+    mutating func reset() {
+        spans.removeAll(keepingCapacity: true)
+        frames.removeAll(keepingCapacity: true)
+        lost.removeAll(keepingCapacity: true)
+        bytes = 0
+        hasMore = false
+    }
+
+    mutating func add(
+        _ head: SharedBytes, body: SharedBytes? = nil, from skipped: Int = 0, then done: PlannedFrame.Done
+    ) {
+        var skipped = skipped
+        var count = 0
+        for piece in [head, body] {
+            guard let piece else { continue }
+            let start = min(skipped, piece.count)
+            skipped -= start
+            guard start < piece.count else { continue }
+            spans.append(Span(base: piece.base + start, count: piece.count - start))
+            count += piece.count - start
+        }
+        bytes += count
+        frames.append(
+            PlannedFrame(head: .passUnretained(head), body: body.map { .passUnretained($0) }, count: count, done: done))
+    }
+}
+
+/// A frame of a plan: its bytes, held by the lane it came from, and what is true once it is written.
+struct PlannedFrame {
+    enum Done {
+        case begun
+        case reply
+        case state
+        case position(subscription: Int, UInt64)
+        case left(subscription: Int)
+    }
+
+    let head: Unmanaged<SharedBytes>
+    let body: Unmanaged<SharedBytes>?
+    /// What this plan writes of it.
+    let count: Int
+    let done: Done
+}
+
+/// A cursor: one socket's position in one room's log.
+struct Subscription {
+    let replica: Replica
+    var position: UInt64
+    /// Its place among the replica's subscribers.
+    var place: Int
+    /// A snapshot was asked for; until it comes nothing of this room is sent.
+    var awaitsSnapshot = false
+    /// What is sent when the cursor has reached the end of a deleted room's log.
+    var farewell: SharedBytes?
+}
+
+/// What one socket still has to be sent. Confined to its loop.
+struct Outbox {
+    private struct Reply {
+        let head: SharedBytes
+        let body: SharedBytes?
+        let barrier: Barrier?
+        var count: Int { head.count + (body?.count ?? 0) }
+    }
+
+    private struct StateFrame {
+        let roomID: RoomID
+        let kind: RoomNotice.Kind
+        let frame: SharedBytes
+    }
+
+    private struct BegunFrame {
+        let head: SharedBytes
+        let body: SharedBytes?
+        var written: Int
+    }
+
+    private(set) var replyBytes = 0
+    var subscriptions: [Subscription] = []
+    private var replies: [Reply] = []
+    private var state: [StateFrame] = []
+    private var begun: BegunFrame?
+    private var rotation = 0
+    /// The last write did not take all: chunks are collapsed until the reader has caught up.
+    private(set) var isBehind = false
+
+    // MARK: - Filling
+
+    mutating func reply(_ head: SharedBytes, body: SharedBytes? = nil, barrier: Barrier? = nil) {
+        let reply = Reply(head: head, body: body, barrier: barrier)
+        replies.append(reply)
+        replyBytes += reply.count
+    }
+
+    mutating func notice(_ notice: RoomNotice) {
+        state.removeAll { held in
+            guard held.roomID == notice.roomID else { return false }
+            switch (held.kind, notice.kind) {
+            case (_, .membership), (.summary, .summary): return true
+            case (.membership, .summary): return false
+            }
+        }
+        state.append(StateFrame(roomID: notice.roomID, kind: notice.kind, frame: notice.frame))
+    }
+
+    /// Forgets everything but a frame that was begun; the last frame follows it.
+    mutating func finish(with last: SharedBytes) {
+        replies.removeAll()
+        replyBytes = 0
+        state.removeAll()
+        reply(last)
+    }
+
+    func subscription(of roomID: RoomID) -> Int? {
+        subscriptions.firstIndex { $0.replica.log.roomID == roomID }
+    }
+
+    // MARK: - Draining
+
+    /// Plans the next gathered write; an empty plan means that there is nothing to send now.
+    ///
+    /// HOT
+    mutating func next(_ plan: inout WritePlan) {
+        plan.reset()
+        defer { plan.hasMore = plan.hasMore || plan.isFull }
+        if let begun { plan.add(begun.head, body: begun.body, from: begun.written, then: .begun) }
+        let held = planReplies(&plan)
+        for latest in state where !plan.isFull { plan.add(latest.frame, then: .state) }
+        guard !subscriptions.isEmpty else { return }
+        if let held {
+            // A `joined` may stand behind the held reply, so no other room's log may go first.
+            planLog(of: held, &plan)
+            plan.hasMore = true
+            return
+        }
+        rotation = (rotation + 1) % subscriptions.count
+        for step in 0..<subscriptions.count where !plan.isFull {
+            planLog(of: (rotation + step) % subscriptions.count, &plan)
+        }
+    }
+
+    /// Plans replies up to one whose barrier is not reached; returns the subscription that has to get there first.
+    private mutating func planReplies(_ plan: inout WritePlan) -> Int? {
+        for reply in replies where !plan.isFull {
+            if let barrier = reply.barrier, let cursor = lagging(barrier) { return cursor }
+            plan.add(reply.head, body: reply.body, then: .reply)
+        }
+        return nil
+    }
+
+    private func lagging(_ barrier: Barrier) -> Int? {
+        guard let index = subscription(of: barrier.roomID) else { return nil }
+        let cursor = subscriptions[index]
+        guard cursor.position < barrier.seq, !cursor.awaitsSnapshot,
+            cursor.replica.log.index(after: cursor.position) != nil
+        else { return nil }
+        return index
+    }
+
+    private mutating func planLog(of subscription: Int, _ plan: inout WritePlan) {
+        let cursor = subscriptions[subscription]
+        guard !cursor.awaitsSnapshot else { return }
+        let log = cursor.replica.log
+        guard var index = log.index(after: cursor.position) else {
+            if replies.isEmpty { plan.lost.append(log.roomID) }
+            return
+        }
+        while index < log.entries.count, !plan.isFull {
+            let entry = log.entries[index]
+            if entry.chunk != nil, isBehind || entry.frame == nil, let run = log.collapse(from: index) {
+                index += run.count
+                plan.add(run.frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
+            } else if let frame = entry.frame {
+                index += 1
+                plan.add(frame, then: .position(subscription: subscription, entry.seq))
+            } else {
+                if replies.isEmpty { plan.lost.append(log.roomID) }
+                return
+            }
+        }
+        if index == log.entries.count, let farewell = cursor.farewell, !plan.isFull {
+            plan.add(farewell, then: .left(subscription: subscription))
+        }
+    }
+
+    /// Takes note of how many bytes of the plan the kernel took; the rooms whose farewell was sent are returned.
+    mutating func wrote(_ count: Int, of plan: WritePlan) -> [RoomID] {
+        var rest = count
+        var sent = Sent()
+        for frame in plan.frames where rest > 0 {
+            let whole = rest >= frame.count
+            switch frame.done {
+            case .begun:
+                if whole { begun = nil } else { begun?.written += rest }
+            case .reply: sent.replies += 1
+            case .state: sent.states += 1
+            case .position(let subscription, let seq): subscriptions[subscription].position = seq
+            case .left(let subscription): sent.farewells.append(subscriptions[subscription].replica.log.roomID)
+            }
+            if !whole { begin(frame, written: rest) }
+            rest -= min(rest, frame.count)
+        }
+        replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.count }
+        replies.removeFirst(sent.replies)
+        state.removeFirst(sent.states)
+        isBehind = count < plan.bytes
+        return sent.farewells
+    }
+
+    private struct Sent {
+        var replies = 0
+        var states = 0
+        var farewells: [RoomID] = []
+    }
+
+    /// Holds the rest of a frame; what it was planned for counts as done, since nothing can come before that rest.
+    private mutating func begin(_ frame: PlannedFrame, written: Int) {
+        if case .begun = frame.done { return }
+        begun = BegunFrame(
+            head: frame.head.takeUnretainedValue(), body: frame.body?.takeUnretainedValue(), written: written)
+    }
+}

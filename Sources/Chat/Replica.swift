@@ -1,0 +1,60 @@
+import ChatProtocol
+import Wire
+
+/// The place on one loop that delivers a room: its log's tail and the local cursors. Confined to its loop.
+///
+/// On the home's own loop the log is the home's; elsewhere the flow fills it.
+final class Replica {
+    let log: RoomLog
+    let isHome: Bool
+    private(set) var subscribers: [Connection] = []
+    /// Join answers that came by the flow; the home compares it with what it sent before it lets go.
+    private(set) var answersSeen = 0
+
+    init(log: RoomLog, isHome: Bool) {
+        self.log = log
+        self.isHome = isHome
+    }
+
+    /// Starts a cursor, or moves the one that the connection has.
+    func subscribe(_ connection: Connection, at position: UInt64) {
+        if let index = connection.outbox.subscription(of: log.roomID) {
+            connection.outbox.subscriptions[index].position = position
+            connection.outbox.subscriptions[index].awaitsSnapshot = false
+        } else {
+            connection.outbox.subscriptions.append(
+                Subscription(replica: self, position: position, place: subscribers.count))
+            subscribers.append(connection)
+        }
+    }
+
+    /// Ends a connection's cursor; the last subscriber takes its place.
+    func unsubscribe(_ connection: Connection) {
+        guard let index = connection.outbox.subscription(of: log.roomID) else { return }
+        let place = connection.outbox.subscriptions.remove(at: index).place
+        let moved = subscribers.removeLast()
+        guard moved !== connection else { return }
+        subscribers[place] = moved
+        if let index = moved.outbox.subscription(of: log.roomID) { moved.outbox.subscriptions[index].place = place }
+    }
+
+    func countAnswer() { answersSeen += 1 }
+}
+
+/// One WebSocket as its loop sees it. Confined to its loop.
+public final class Connection {
+    public let ref: ConnectionRef
+    public let user: UserID
+    var outbox = Outbox()
+    /// Joins whose answer has not come yet.
+    var joinsInFlight = 0
+    /// It stands in its loop's list of connections with something to send.
+    var isDirty = false
+    /// Too many replies wait: the shell is not to read from it.
+    public internal(set) var isReadingPaused = false
+
+    init(ref: ConnectionRef, user: UserID) {
+        self.ref = ref
+        self.user = user
+    }
+}

@@ -1,0 +1,97 @@
+import ChatProtocol
+import Wire
+
+// Joining travels the flow, so a snapshot and the entries after it meet without a gap.
+extension Room {
+    /// A snapshot's encoding, used again for a second while the tail still reaches it.
+    struct KeptSnapshot {
+        let body: SharedBytes
+        let position: LogPosition
+        let madeAt: UInt64
+        static let lifetimeNanoseconds: UInt64 = 1_000_000_000
+    }
+
+    func join(_ request: JoinRequest, _ command: Command) {
+        let ref = command.origin.connection
+        let cause = JoinCause.requested(id: command.origin.frameID)
+        guard let after = request.after, after.epoch == log.epoch, after.seq <= log.seq,
+            let missed = missedEntries(after: after.seq, on: ref.loop)
+        else { return sendSnapshot(to: ref, cause) }
+        let body = SharedBytes(ServerFrame.joinedBody(recovering: id, from: after))
+        sendAnswer(JoinAnswer(connection: ref, cause: cause, body: body, position: after, missed: missed))
+    }
+
+    func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause) {
+        switch phase {
+        case .loading: lagging.append((ref, cause))
+        case .live, .deleting:
+            let kept = keptSnapshot(for: ref.loop) ?? makeSnapshot()
+            sendAnswer(
+                JoinAnswer(
+                    connection: ref, cause: cause, body: kept.0.body, position: kept.0.position, missed: kept.1))
+        case .gone: break
+        }
+    }
+
+    func leave(_ command: Command) {
+        let ref = command.origin.connection
+        guard ref.loop == hub.index || links.contains(where: { $0.loop == ref.loop }) else {
+            return answer(command, .success(.left(id)))
+        }
+        flushFlow()
+        send(.left(ref, command.origin), toReplicaOn: ref.loop)
+    }
+
+    /// A replica has neither subscribers nor answers on their way: it goes.
+    func replicaIdle(loop: Int, answersSeen: Int) {
+        guard let index = links.firstIndex(where: { $0.loop == loop }), links[index].answersSent == answersSeen
+        else { return }
+        flushFlow()
+        links.remove(at: index)
+        hub.send(.flow(id, [.close]), to: loop)
+    }
+
+    // MARK: - Inside
+
+    private func keptSnapshot(for loop: Int) -> (KeptSnapshot, [LogEntry])? {
+        guard let kept = snapshot, now.instant < kept.madeAt + KeptSnapshot.lifetimeNanoseconds,
+            let missed = missedEntries(after: kept.position.seq, on: loop)
+        else { return nil }
+        return (kept, missed)
+    }
+
+    private func makeSnapshot() -> (KeptSnapshot, [LogEntry]) {
+        turns.forEach(flushPending)
+        let position = LogPosition(epoch: log.epoch, seq: log.seq)
+        let contents = RoomSnapshot(
+            room: record, position: position, history: history, nextBefore: nextBefore,
+            streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
+        let kept = KeptSnapshot(
+            body: SharedBytes(ServerFrame.joinedBody(contents)), position: position, madeAt: now.instant)
+        snapshot = kept
+        return (kept, [])
+    }
+
+    /// What a loop's replica lacks between a position and its opening; `nil` if the tail no longer reaches back.
+    private func missedEntries(after position: UInt64, on loop: Int) -> [LogEntry]? {
+        guard loop != hub.index else { return log.index(after: position).map { _ in [] } }
+        let openedAt = links.first { $0.loop == loop }?.openedAt ?? log.seq
+        if position >= openedAt { return [] }
+        return log.entries(after: position, through: openedAt)
+    }
+
+    private func sendAnswer(_ answer: JoinAnswer) {
+        flushFlow()
+        let loop = answer.connection.loop
+        guard loop != hub.index else { return hub.apply(.joined(answer), to: replica) }
+        if let index = links.firstIndex(where: { $0.loop == loop }) {
+            links[index].answersSent += 1
+        } else {
+            links.append(ReplicaLink(loop: loop, openedAt: log.seq, answersSent: 1))
+            let position = LogPosition(epoch: log.epoch, seq: log.seq)
+            let texts = log.liveTexts(turns.map(\.streamID))
+            hub.send(.flow(id, [.open(position, texts: texts)]), to: loop)
+        }
+        hub.send(.flow(id, [.joined(answer)]), to: loop)
+    }
+}

@@ -1,0 +1,182 @@
+import ChatProtocol
+import Wire
+
+/// A send on its way to disk, with those that repeat it meanwhile.
+final class PendingSend {
+    let command: Command
+    let turn: Turn
+    let message: MessageRecord
+    let isQueued: Bool
+    var repeats: [Command] = []
+
+    init(command: Command, turn: Turn, message: MessageRecord, isQueued: Bool) {
+        self.command = command
+        self.turn = turn
+        self.message = message
+        self.isQueued = isQueued
+    }
+}
+
+// A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
+extension Room {
+    func send(_ request: SendRequest, _ command: Command) {
+        if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
+            guard pending.message.text == request.text else { return refuse(command, .idempotencyConflict) }
+            returnPermit(of: command)
+            return pending.repeats.append(command)
+        }
+        switch place(request, command) {
+        case .success(let turn): commit(request, command, turn)
+        case .failure(let error): refuseAfterLookup(request, command, error)
+        }
+    }
+
+    // MARK: - Placing
+
+    /// The turn that takes the message: the last waiting one, or a new one.
+    private func place(_ request: SendRequest, _ command: Command) -> Result<Turn, HubError> {
+        if hub.isDraining {
+            return .failure(HubError(.draining, "the hub is stopping; reconnect", retryAfterMilliseconds: 1000))
+        }
+        guard let session = sessions.firstIndex(where: { $0.id == request.sessionID ?? record.defaultSessionID }) else {
+            return .failure(HubError(.notFound, "there is no such session in this room"))
+        }
+        guard let agentType = agentType(for: request) else {
+            let known = hub.configuration.agentTypes.joined(separator: ", ")
+            return .failure(HubError(.validationError, "`agent_type` must be one of: \(known)"))
+        }
+        guard uncommitted.count < Limits.uncommittedSendsPerRoom else {
+            return .failure(HubError(.busy, "too many messages are being stored", retryAfterMilliseconds: 200))
+        }
+        guard let running = sessions[session].turns.first else { return open(session, agentType, command) }
+        if request.busyPolicy == .reject {
+            return .failure(HubError(.streamActive, "stream \(running.streamID) is active in this session"))
+        }
+        guard sessions[session].waitingMessages < Limits.waitingMessagesPerSession else {
+            return .failure(
+                HubError(
+                    .queueFull, "\(Limits.waitingMessagesPerSession) messages wait already",
+                    retryAfterMilliseconds: 1000))
+        }
+        if let last = sessions[session].turns.last, !last.isClosed, last.record.userID == command.user,
+            last.record.agentType == agentType
+        {
+            returnPermit(of: command)
+            return .success(last)
+        }
+        return open(session, agentType, command)
+    }
+
+    /// The send's own wish, else the room's `initial_agent`, else the default.
+    private func agentType(for request: SendRequest) -> String? {
+        let known = hub.configuration.agentTypes
+        if let wanted = request.agentType { return known.contains(wanted) ? wanted : nil }
+        if let initial = record.metadata["initial_agent"]?.string, known.contains(initial) { return initial }
+        return hub.configuration.defaultAgent
+    }
+
+    private func open(_ session: Int, _ agentType: String, _ command: Command) -> Result<Turn, HubError> {
+        guard command.hasPermit else {
+            return .failure(
+                HubError(
+                    .streamLimitExceeded, "you have \(limits.streamsPerUser) streams already",
+                    retryAfterMilliseconds: 1000))
+        }
+        guard hub.gauges.takeStream(max: limits.streamsPerNode) else {
+            return .failure(
+                HubError(.capacityExceeded, "this server is at its limit of streams", retryAfterMilliseconds: 2000))
+        }
+        let turn = Turn(
+            record: ExchangeRecord(
+                exchangeID: ExchangeID(hub.makeID("exchange_", in: id)),
+                streamID: StreamID(hub.makeID("stream_", in: id)), roomID: id, sessionID: sessions[session].id,
+                userID: command.user, agentType: agentType, startedAt: now.timestamp))
+        turn.isClosed = sessions[session].turns.isEmpty
+        sessions[session].turns.append(turn)
+        hub.streamRooms[turn.streamID] = self
+        hub.sessionRooms[sessions[session].id] = self
+        return .success(turn)
+    }
+
+    private func commit(_ request: SendRequest, _ command: Command, _ turn: Turn) {
+        let message = MessageRecord(
+            messageID: request.messageID, userID: command.user, role: .user, text: request.text,
+            timestamp: now.timestamp, metadata: request.metadata)
+        let isQueued = sessions.contains { $0.turns.dropFirst().contains { $0 === turn } }
+        let pending = PendingSend(command: command, turn: turn, message: message, isQueued: isQueued)
+        turn.accepted += 1
+        turn.uncommitted += 1
+        uncommitted.append(pending)
+        let opensExchange = turn.record.messages.isEmpty
+        ask(
+            .insertMessage(MessageInsertion(exchange: turn.record, opensExchange: opensExchange, message: message)),
+            .insertion(pending))
+    }
+
+    // MARK: - Committed
+
+    func inserted(_ pending: PendingSend, _ result: StorageResult) {
+        uncommitted.removeAll { $0 === pending }
+        let turn = pending.turn
+        turn.uncommitted -= 1
+        switch result {
+        case .stored: acknowledge(pending)
+        case .duplicate(let stored):
+            turn.accepted -= 1
+            for command in [pending.command] + pending.repeats { answerDuplicate(command, stored) }
+        default:
+            turn.accepted -= 1
+            for command in [pending.command] + pending.repeats { answer(command, .failure(.storageUnavailable)) }
+        }
+        advance(turn)
+    }
+
+    private func acknowledge(_ pending: PendingSend) {
+        let turn = pending.turn
+        if turn.record.messages.isEmpty { record.messageCount += 1 }
+        turn.record.messages.append(pending.message)
+        record.lastActivity = pending.message.timestamp
+        snapshot = nil
+        var receipt = SendReceipt(exchangeID: turn.exchangeID, streamID: turn.streamID, isQueued: pending.isQueued)
+        answer(pending.command, .success(.sent(receipt)))
+        receipt.duplicateStatus = turn.phase == .waiting ? .waiting : .streaming
+        for command in pending.repeats { answer(command, .success(.sent(receipt))) }
+        append(.other) {
+            .textFrame(
+                ServerFrame.message(roomID: id, seq: $0, exchangeID: turn.exchangeID, pending.message))
+        }
+        wantSummary()
+    }
+
+    // MARK: - Refused
+
+    /// A message that was stored before is not refused: its stored answer is given again.
+    private func refuseAfterLookup(_ request: SendRequest, _ command: Command, _ error: HubError) {
+        guard let key = request.messageID else { return refuse(command, error) }
+        ask(.findMessage(id, command.user, messageID: key, text: request.text), .refusal(command, error))
+    }
+
+    func refuseUnlessStored(_ command: Command, _ error: HubError, _ result: StorageResult) {
+        returnPermit(of: command)
+        switch result {
+        case .duplicate(let stored): answerDuplicate(command, stored)
+        default: answer(command, .failure(error))
+        }
+    }
+
+    private func answerDuplicate(_ command: Command, _ stored: StoredMessage) {
+        guard stored.isSameText else { return answer(command, .failure(.idempotencyConflict)) }
+        let receipt = SendReceipt(
+            exchangeID: stored.exchangeID, streamID: stored.streamID, duplicateStatus: stored.status)
+        answer(command, .success(.sent(receipt)))
+    }
+}
+
+extension PendingSend {
+    func isKey(_ key: String, of user: UserID) -> Bool { message.messageID == key && message.userID == user }
+}
+
+extension HubError {
+    fileprivate static let idempotencyConflict = HubError(
+        .idempotencyConflict, "this `message_id` was used for another text")
+}

@@ -1,0 +1,257 @@
+import ChatProtocol
+import Wire
+
+// A turn's life: it starts, its tokens become chunks, something ends it, its outcome is stored and then announced.
+extension Room {
+    /// Goes on with a turn after one of its commits returned, or when the session became free for it.
+    func advance(_ turn: Turn) {
+        guard turn.uncommitted == 0 else { return }
+        if turn.record.messages.isEmpty {
+            if turn.accepted == 0 { release(turn) }
+        } else if turn.phase == .waiting, turn.verdict != nil {
+            settle(turn)
+        } else if turn.phase == .waiting, sessions.contains(where: { $0.turns.first === turn }) {
+            start(turn)
+        }
+        commitDeletionIfReady()
+    }
+
+    private func start(_ turn: Turn) {
+        turn.phase = .streaming
+        turn.agentRuns = true
+        turn.lastEventAt = now.instant
+        ask(.startExchange(turn.exchangeID, at: now.timestamp), .start)
+        append(.streamStarted(turn.streamID)) {
+            .textFrame(
+                ServerFrame.streamStarted(
+                    roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID,
+                    sessionID: turn.record.sessionID, agentType: turn.record.agentType, startedAt: now.timestamp))
+        }
+        snapshot = nil
+        let input = turn.record.messages.map(\.text).joined(separator: "\n")
+        hub.effects.append(
+            .startAgent(
+                AgentTurn(
+                    streamID: turn.streamID, roomID: id, sessionID: turn.record.sessionID, userID: turn.record.userID,
+                    agentType: turn.record.agentType, input: input, context: context(of: turn),
+                    roomMetadata: record.metadata)))
+    }
+
+    /// What the session said before, oldest first.
+    private func context(of turn: Turn) -> [ContextMessage] {
+        let earlier = history.filter {
+            $0.sessionID == turn.record.sessionID && $0.agentType == turn.record.agentType
+        }
+        let messages = earlier.flatMap { exchange in
+            exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
+                + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
+        }
+        return messages.suffix(Limits.contextMessagesMax)
+    }
+
+    // MARK: - The agent speaks
+
+    func agent(_ streamID: StreamID, _ event: AgentEvent) {
+        guard let turn = turns.first(where: { $0.streamID == streamID }), turn.agentRuns else { return }
+        turn.lastEventAt = now.instant
+        switch event {
+        case .text(let bytes): take(bytes, .text, turn)
+        case .reasoning(let bytes): take(bytes, .reasoning, turn)
+        case .event(let kind, let fields): take(kind, fields, turn)
+        case .usage(let usage): turn.usage = usage
+        case .ended(let end):
+            turn.agentRuns = false
+            turn.verdict = turn.verdict ?? outcome(of: end)
+            settle(turn)
+        }
+    }
+
+    private func outcome(of end: AgentEnd) -> StreamOutcome {
+        switch end {
+        case .finished(let reason): StreamOutcome(status: .completed, finishReason: reason, endedAt: now.timestamp)
+        case .cancelled: StreamOutcome(status: .cancelled, endedAt: now.timestamp)
+        case .failed(let code, let message):
+            StreamOutcome(
+                status: .failed, error: StreamError(code: code, message: message), endedAt: now.timestamp)
+        }
+    }
+
+    private func take(_ bytes: [UInt8], _ kind: DeltaKind, _ turn: Turn) {
+        guard turn.verdict == nil, !bytes.isEmpty else { return }
+        if turn.pendingKind != kind { flushPending(turn) }
+        turn.pendingKind = kind
+        let room = limits.responseBytesMax - turn.responseBytes
+        let taken = bytes.wholeScalars(atMost: room)
+        turn.pending += taken
+        if turn.checkpoint.dueAt == nil {
+            turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds
+        }
+        if taken.count < bytes.count { stop(turn, .tooLong(at: now.timestamp)) }
+    }
+
+    private func take(_ kind: AgentEventKind, _ fields: JSONObject, _ turn: Turn) {
+        guard turn.verdict == nil else { return }
+        let size = JSONValue.object(fields).compact.count
+        guard size <= Limits.toolPayloadBytesMax else {
+            let error = StreamError(code: .agentFailed, message: "the agent's \(kind.rawValue) is too large")
+            return stop(turn, StreamOutcome(status: .failed, error: error, endedAt: now.timestamp))
+        }
+        guard turn.responseBytes + size <= limits.responseBytesMax else {
+            return stop(turn, .tooLong(at: now.timestamp))
+        }
+        flushPending(turn)
+        turn.eventBytes += size
+        let offset = turn.text.count
+        var event: JSONObject = ["type": .string(kind.rawValue), "offset": .int(Int64(offset))]
+        for (name, value) in fields.members where event[name] == nil { event[name] = value }
+        turn.record.events.append(.object(event))
+        append(.other) {
+            .textFrame(
+                ServerFrame.event(
+                    kind: kind.rawValue, roomID: id, seq: $0, streamID: turn.streamID, offset: offset, fields: fields))
+        }
+    }
+
+    /// Tokens that wait become chunks of at most 16 KiB.
+    func flushPending(_ turn: Turn) {
+        guard !turn.pending.isEmpty else { return }
+        var rest = turn.pending[...]
+        while !rest.isEmpty {
+            let delta = Array(rest).wholeScalars(atMost: Limits.chunkBytesMax)
+            rest = rest.dropFirst(delta.count)
+            appendChunk(Array(delta), turn)
+        }
+        turn.pending.removeAll(keepingCapacity: true)
+        turn.lastChunkAt = now.instant
+    }
+
+    private func appendChunk(_ delta: [UInt8], _ turn: Turn) {
+        let kind = turn.pendingKind
+        let offset = kind == .text ? turn.text.count : turn.reasoning.count
+        let record = ChunkRecord(streamID: turn.streamID, kind: kind, offset: offset, length: delta.count)
+        append(.chunk(record), delta: delta) { seq in
+            delta.withUnsafeBytes { .delta(record, roomID: id, firstSeq: seq, seq: seq, delta: $0) }
+        }
+        switch kind {
+        case .text: turn.text += delta
+        case .reasoning: turn.reasoning += delta
+        }
+    }
+
+    // MARK: - Stopping
+
+    /// Decides a turn's outcome, unless another cause came first, and stops its agent.
+    func stop(_ turn: Turn, _ outcome: StreamOutcome) {
+        guard turn.verdict == nil else { return }
+        turn.verdict = outcome
+        turn.isClosed = true
+        switch turn.phase {
+        case .waiting: advance(turn)
+        case .streaming:
+            flushPending(turn)
+            turn.phase = .stopping
+            turn.stoppingSince = now.instant
+            hub.effects.append(.cancelAgent(turn.streamID))
+        case .stopping, .settling: break
+        }
+    }
+
+    func interruptAll() {
+        for turn in turns { stop(turn, StreamOutcome(status: .interrupted, endedAt: now.timestamp)) }
+    }
+
+    func cancel(_ target: CancelTarget, _ command: Command) {
+        let aimed = turns.filter { turn in
+            switch target {
+            case .stream(let streamID): turn.streamID == streamID
+            case .session(let sessionID): turn.record.sessionID == sessionID
+            case .room(_, nil): true
+            case .room(_, let key?): turn.holds(key, of: command.user, uncommitted)
+            }
+        }
+        if aimed.isEmpty, case .room(_, let key?) = target {
+            return ask(
+                .findMessage(id, command.user, messageID: key, text: ""), .cancelledMessage(command.origin))
+        }
+        for turn in aimed { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        guard aimed.contains(where: { $0.verdict?.status == .cancelled }) else {
+            return answer(command, .success(.cancel(.ended(aimed.last?.verdict?.status))))
+        }
+        // Chunks that are on their way to this very socket must not arrive behind the answer.
+        answer(command, .success(.cancel(.accepted)), barrier: Barrier(roomID: id, seq: log.seq))
+    }
+
+    func answerCancel(_ origin: Origin, _ result: StorageResult) {
+        switch result {
+        case .duplicate(let stored): hub.answer(origin, .success(.cancel(.ended(stored.status))), roomID: id)
+        case .unavailable: hub.answer(origin, .failure(.storageUnavailable), roomID: id)
+        default: hub.answer(origin, .failure(HubError(.notFound, "you sent no such message here")), roomID: id)
+        }
+    }
+
+    // MARK: - Settling
+
+    /// Stores the outcome; `stream-ended` follows the commit.
+    func settle(_ turn: Turn) {
+        flushPending(turn)
+        if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }
+        turn.phase = .settling
+        turn.settleRetryAt = nil
+        if turn.settlingSince == 0 { turn.settlingSince = max(1, now.instant) }
+        if turn.usage == nil, !turn.text.isEmpty || !turn.reasoning.isEmpty { turn.usage = turn.estimatedUsage }
+        turn.verdict?.usage = turn.usage
+        turn.verdict?.endedAt = now.timestamp
+        ask(.finishExchange(turn.exchangeOutcome), .outcome(turn))
+    }
+
+    func settled(_ turn: Turn, _ result: StorageResult) {
+        if case .stored = result { return end(turn) }
+        guard now.instant < turn.settlingSince + Self.settleNanosecondsMax else {
+            turn.verdict = StreamOutcome(
+                status: .failed, usage: turn.usage,
+                error: StreamError(code: .storageUnavailable, message: "the answer could not be stored"),
+                endedAt: now.timestamp)
+            return end(turn, storedLength: turn.checkpoint.textStored)
+        }
+        turn.settleRetryAt = now.instant + Self.settleRetryNanoseconds
+    }
+
+    /// The last entry of a stream; the session's next turn may start.
+    func end(_ turn: Turn, storedLength: Int? = nil) {
+        guard let verdict = turn.verdict else { return }
+        append(.streamEnded(turn.streamID)) {
+            .textFrame(
+                ServerFrame.streamEnded(
+                    roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID, outcome: verdict,
+                    length: turn.text.count, storedLength: storedLength))
+        }
+        history.append(turn.ended)
+        cutHistory()
+        snapshot = nil
+        wantSummary()
+        release(turn)
+    }
+
+    private func cutHistory() {
+        var bytes = history.reduce(0) { $0 + $1.text.utf8.count }
+        while history.count > Limits.snapshotExchangesMax || (bytes > Limits.snapshotBytesMax && history.count > 1) {
+            bytes -= history.removeFirst().text.utf8.count
+            nextBefore = history.first?.exchangeID
+        }
+    }
+
+    /// Takes a turn out of its session and gives back what it held.
+    private func release(_ turn: Turn) {
+        guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
+        sessions[session].turns.removeAll { $0 === turn }
+        hub.streamRooms[turn.streamID] = nil
+        if sessions[session].turns.isEmpty { hub.sessionRooms[turn.record.sessionID] = nil }
+        hub.gauges.releaseStream()
+        hub.send(.permitReturned(turn.record.userID), toHomeOf: turn.record.userID)
+        if let next = sessions[session].turns.first, next.phase == .waiting {
+            next.isClosed = true
+            advance(next)
+        }
+        commitDeletionIfReady()
+    }
+}

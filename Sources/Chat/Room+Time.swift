@@ -1,0 +1,94 @@
+import ChatProtocol
+import Wire
+
+// What happens to a turn by the clock: windows end, checkpoints fall due, silent agents are stopped.
+extension Room {
+    static let checkpointNanoseconds: UInt64 = 250_000_000
+    static let checkpointBytes = 4096
+    static let settleRetryNanoseconds: UInt64 = 500_000_000
+    static let settleNanosecondsMax: UInt64 = 10_000_000_000
+    /// How long a stopped agent may take to close its connection before the home goes on without it.
+    static let stopNanosecondsMax: UInt64 = 5_000_000_000
+
+    func tick() {
+        for turn in turns {
+            if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
+            checkpointIfDue(turn)
+            switch turn.phase {
+            case .streaming where now.instant >= silenceEnd(turn):
+                let error = StreamError(code: .agentTimeout, message: "the agent was silent for too long")
+                stop(turn, StreamOutcome(status: .failed, error: error, endedAt: now.timestamp))
+            case .stopping where now.instant >= turn.stoppingSince + Self.stopNanosecondsMax:
+                turn.agentRuns = false
+                settle(turn)
+            case .settling:
+                if let retryAt = turn.settleRetryAt, now.instant >= retryAt { settle(turn) }
+            case .waiting, .streaming, .stopping: break
+            }
+        }
+    }
+
+    func nextDeadline(_ turn: Turn) -> UInt64? {
+        var deadlines: [UInt64?] = [turn.pending.isEmpty ? nil : windowEnd(turn)]
+        if turn.checkpoint.inFlight == nil { deadlines.append(turn.checkpoint.dueAt) }
+        switch turn.phase {
+        case .waiting: break
+        case .streaming: deadlines.append(silenceEnd(turn))
+        case .stopping: deadlines.append(turn.stoppingSince + Self.stopNanosecondsMax)
+        case .settling: deadlines.append(turn.settleRetryAt)
+        }
+        return deadlines.compactMap { $0 }.min()
+    }
+
+    private func silenceEnd(_ turn: Turn) -> UInt64 {
+        turn.lastEventAt + UInt64(limits.agentSilentSeconds) * 1_000_000_000
+    }
+
+    // MARK: - Coalescing
+
+    /// The first token leaves at once; after that, tokens merge for a window that follows the load.
+    private func windowEnd(_ turn: Turn) -> UInt64 {
+        turn.lastChunkAt == 0 ? 0 : turn.lastChunkAt + coalesceNanoseconds
+    }
+
+    /// Nothing up to 20,000 deliveries a second on the busiest loop, then rising to the cap at 200,000.
+    private var coalesceNanoseconds: UInt64 {
+        let light = 20_000
+        let heavy = 200_000
+        let load = min(max(hub.gauges.deliveriesPerSecond - light, 0), heavy - light)
+        return UInt64(limits.coalesceMillisecondsMax) * 1_000_000 * UInt64(load) / UInt64(heavy - light)
+    }
+
+    // MARK: - Checkpoints
+
+    private func checkpointIfDue(_ turn: Turn) {
+        guard turn.phase == .streaming || turn.phase == .stopping, turn.checkpoint.inFlight == nil,
+            let dueAt = turn.checkpoint.dueAt
+        else { return }
+        let stored = turn.checkpoint
+        let unstored = turn.text.count - stored.textStored + turn.reasoning.count - stored.reasoningStored
+        guard now.instant >= dueAt || unstored >= Self.checkpointBytes else { return }
+        turn.checkpoint.dueAt = nil
+        let events = turn.record.events
+        guard unstored > 0 || events.count > stored.eventsStored else { return }
+        turn.checkpoint.inFlight = (turn.text.count, turn.reasoning.count, events.count)
+        let segment = ResponseSegment(
+            exchangeID: turn.exchangeID,
+            textOffset: stored.textStored, text: Array(turn.text[stored.textStored...]),
+            reasoningOffset: stored.reasoningStored, reasoning: Array(turn.reasoning[stored.reasoningStored...]),
+            events: Array(events[stored.eventsStored...]))
+        ask(.appendSegment(segment), .checkpoint(turn))
+    }
+
+    func checkpointed(_ turn: Turn, _ result: StorageResult) {
+        guard let reached = turn.checkpoint.inFlight else { return }
+        turn.checkpoint.inFlight = nil
+        if case .stored = result {
+            turn.checkpoint.textStored = reached.text
+            turn.checkpoint.reasoningStored = reached.reasoning
+            turn.checkpoint.eventsStored = reached.events
+        } else if turn.checkpoint.dueAt == nil {
+            turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds
+        }
+    }
+}

@@ -1,0 +1,338 @@
+// A room's home: the one place that decides for a room. Commands come here in order; answers, log entries and
+// questions to storage and agents leave from here. A room is first loading (its head is read while commands wait),
+// then live, perhaps deleting, then gone.
+//
+// Durable, then acknowledged, then streamed: a message enters the log when its commit has returned, its turn starts
+// after that, and `stream-ended` follows the commit of the outcome.
+//
+// Invariant: every turn stands in its session's list and in the hub's `streamRooms` from its first send until its end
+// is in the log, and holds one permit of its user and one place of the node all that time.
+
+import ChatProtocol
+import Wire
+
+/// A room's home. Confined to its loop.
+final class Room {
+    enum Phase {
+        case loading(parked: [Command])
+        case live
+        case deleting(Deletion)
+        case gone
+    }
+
+    /// A deletion that waits for streams to stop and commits to return.
+    struct Deletion {
+        let by: UserID
+        let origin: Origin
+        let at: Timestamp
+        var isCommitting = false
+    }
+
+    /// What a storage result is for.
+    enum Awaited {
+        case head
+        case creation(RoomRecord, Origin)
+        case insertion(PendingSend)
+        case refusal(Command, HubError)
+        case start
+        case checkpoint(Turn)
+        case outcome(Turn)
+        case update(RoomRecord, Origin, UserID)
+        case deletion([Turn])
+        case page(Origin)
+        case cancelledMessage(Origin)
+    }
+
+    let id: RoomID
+    unowned let hub: Hub
+    var phase = Phase.loading(parked: [])
+    var lagging: [(ConnectionRef, JoinCause)] = []
+    var record: RoomRecord
+    var members: [UserID] = []
+    var history: [ExchangeRecord] = []
+    var nextBefore: ExchangeID?
+    var replica: Replica
+    /// Loops that hold a replica of this room.
+    var links: [ReplicaLink] = []
+    var sessions: [Session] = []
+    var uncommitted: [PendingSend] = []
+    var snapshot: KeptSnapshot?
+
+    var isTouched = false
+    var timerIsSet = false
+    var isQueuedIdle = false
+    /// When the room was last of use to anyone; `nil` while it is.
+    var idleSince: UInt64?
+    var accountedBytes = 0
+    private var timerAt: UInt64 = 0
+    private var awaiting = 0
+    private var outgoing: [LogEntry] = []
+    private var logGrew = false
+    private var summaryIsWanted = false
+    private var summarySentAt: UInt64?
+
+    /// A loop that holds a replica.
+    struct ReplicaLink {
+        let loop: Int
+        /// The position at which it opened: it has had every entry since.
+        let openedAt: UInt64
+        var answersSent = 0
+    }
+
+    /// A room that is loading.
+    init(id: RoomID, hub: Hub) {
+        self.id = id
+        self.hub = hub
+        record = RoomRecord(
+            roomID: id, userID: UserID(""), name: "", createdAt: hub.now.timestamp, lastActivity: hub.now.timestamp,
+            messageCount: 0, metadata: JSONObject(), defaultSessionID: SessionID(""))
+        let position = LogPosition(epoch: hub.makeEpoch(), seq: 0)
+        let log = RoomLog(roomID: id, after: position, bytesMax: hub.configuration.limits.logTailBytesMax)
+        replica = Replica(log: log, isHome: true)
+    }
+
+    var log: RoomLog { replica.log }
+    var now: Now { hub.now }
+    var limits: Limits { hub.configuration.limits }
+    var turns: [Turn] { sessions.flatMap(\.turns) }
+
+    // MARK: - Commands
+
+    func handle(_ command: Command) {
+        switch phase {
+        case .loading(var parked):
+            // Joins are bounded by the sockets' own limits and parked without counting.
+            guard parked.count < Limits.parkedCommandsPerRoom || command.isJoin else {
+                return refuse(command, HubError(.busy, "the room is loading; try again", retryAfterMilliseconds: 200))
+            }
+            parked.append(command)
+            phase = .loading(parked: parked)
+        case .live: perform(command)
+        case .deleting, .gone: refuse(command, .noRoom)
+        }
+    }
+
+    private func perform(_ command: Command) {
+        if let error = refusal(of: command) { return refuse(command, error) }
+        switch command.request {
+        case .getRoom: answer(command, .success(.room(record)))
+        case .updateRoom(_, let change): update(change, command)
+        case .deleteRoom: delete(command)
+        case .join(let joins): joins.forEach { join($0, command) }
+        case .leave: leave(command)
+        case .send(let send): self.send(send, command)
+        case .cancel(let target): cancel(target, command)
+        case .history(_, let before, let limit): ask(.historyBefore(id, before, limit: limit), .page(command.origin))
+        case .historyPage(_, let limit, let offset):
+            ask(.historyPage(id, limit: limit, offset: offset), .page(command.origin))
+        case .auth, .createRoom, .listRooms, .openSession, .closeSession, .reset, .clearHistory, .typing, .read, .ping:
+            preconditionFailure("never routed to a room")
+        }
+    }
+
+    // MARK: - Who may do what
+
+    /// The one place where ownership is checked. In open mode a room's id is enough for all but changing the room.
+    private func refusal(of command: Command) -> HubError? {
+        switch command.request {
+        case .updateRoom, .deleteRoom:
+            command.user == record.userID ? nil : HubError(.accessDenied, "Access denied: You don't own this room")
+        default: nil
+        }
+    }
+
+    // MARK: - Storage
+
+    func ask(_ request: StorageRequest, _ awaited: Awaited) {
+        awaiting += 1
+        hub.ask(request, .room(self, awaited))
+    }
+
+    func stored(_ result: StorageResult, for awaited: Awaited) {
+        awaiting -= 1
+        switch awaited {
+        case .head: loaded(result)
+        case .creation(let record, let origin): created(record, origin, result)
+        case .insertion(let pending): inserted(pending, result)
+        case .refusal(let command, let error): refuseUnlessStored(command, error, result)
+        case .start: break
+        case .checkpoint(let turn): checkpointed(turn, result)
+        case .outcome(let turn): settled(turn, result)
+        case .update(let record, let origin, let user): updated(record, origin, user, result)
+        case .deletion(let turns): deletionStored(turns, result)
+        case .cancelledMessage(let origin): answerCancel(origin, result)
+        case .page(let origin): hub.answer(origin, hub.answer(to: result), roomID: id)
+        }
+    }
+
+    private func loaded(_ result: StorageResult) {
+        switch result {
+        case .room(let head?): becomeLive(head)
+        case .unavailable: vanish(.storageUnavailable)
+        default: vanish(.noRoom)
+        }
+    }
+
+    private func created(_ record: RoomRecord, _ origin: Origin, _ result: StorageResult) {
+        switch result {
+        case .stored:
+            becomeLive(RoomHead(room: record, members: [], history: [], nextBefore: nil))
+            hub.answer(origin, .success(.room(record)), roomID: id)
+            notify(.membership, ServerFrame.roomAdded(record))
+        case .roomLimitReached:
+            let error = HubError(
+                .roomLimitExceeded,
+                "Maximum room limit (\(limits.roomsPerUser)) reached. Please delete old rooms.")
+            hub.answer(origin, .failure(error), roomID: nil)
+            vanish(.noRoom)
+        default:
+            hub.answer(origin, .failure(.storageUnavailable), roomID: nil)
+            vanish(.noRoom)
+        }
+    }
+
+    private func becomeLive(_ head: RoomHead) {
+        guard case .loading(let parked) = phase else { return }
+        record = head.room
+        members = head.members
+        history = head.history
+        nextBefore = head.nextBefore
+        sessions = [Session(id: record.defaultSessionID)]
+        phase = .live
+        hub.replicas[id] = replica
+        for command in parked { handle(command) }
+        for (ref, cause) in lagging { sendSnapshot(to: ref, cause) }
+        lagging = []
+    }
+
+    /// There is no such room, or it could not be read: whoever waited is told, and the next command tries again.
+    private func vanish(_ error: HubError) {
+        guard case .loading(let parked) = phase else { return }
+        phase = .gone
+        hub.forget(self)
+        for command in parked { refuse(command, error) }
+        for (ref, cause) in lagging {
+            let origin = Origin(connection: ref, face: .frame(id: cause.frameID, type: .join))
+            hub.answer(origin, .failure(error), roomID: id)
+        }
+        lagging = []
+    }
+
+    // MARK: - Answers
+
+    func answer(_ command: Command, _ result: Result<Ack, HubError>, barrier: Barrier? = nil) {
+        hub.answer(command.origin, result, roomID: id, barrier: barrier)
+    }
+
+    /// Answers with an error; a stream permit that came along goes back.
+    func refuse(_ command: Command, _ error: HubError) {
+        returnPermit(of: command)
+        answer(command, .failure(error))
+    }
+
+    func returnPermit(of command: Command) {
+        if command.hasPermit { hub.send(.permitReturned(command.user), toHomeOf: command.user) }
+    }
+
+    // MARK: - The log
+
+    /// Appends the next entry; it leaves for all replicas when the turn of the loop ends.
+    func append(_ content: LogEntry.Content, delta: [UInt8] = [], _ encode: (_ seq: UInt64) -> SharedBytes) {
+        let seq = log.seq + 1
+        let entry = LogEntry(firstSeq: seq, seq: seq, content: content, frame: encode(seq), delta: delta)
+        log.append(entry)
+        logGrew = true
+        if !links.isEmpty { outgoing.append(entry) }
+    }
+
+    func flushFlow() {
+        guard !outgoing.isEmpty else { return }
+        for link in links { hub.send(.flow(id, [.entries(outgoing)]), to: link.loop) }
+        outgoing.removeAll(keepingCapacity: true)
+    }
+
+    func send(_ item: FlowItem, toReplicaOn loop: Int) {
+        if loop == hub.index { hub.apply(item, to: replica) } else { hub.send(.flow(id, [item]), to: loop) }
+    }
+
+    // MARK: - The end of a turn, and time
+
+    func turnEnded() {
+        tick()
+        flushFlow()
+        if logGrew { hub.markSubscribersDirty(replica) }
+        logGrew = false
+        sendSummaryIfDue()
+        account()
+        setTimer()
+    }
+
+    private func account() {
+        let bytes = log.bytes + history.reduce(0) { $0 + $1.approximateBytes }
+        guard hub.rooms[id] === self else { return }
+        hub.memoryBytes += bytes - accountedBytes
+        accountedBytes = bytes
+        let isIdle =
+            replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && awaiting == 0
+            && sessions.allSatisfy(\.turns.isEmpty) && !isLoading
+        if !isIdle {
+            idleSince = nil
+        } else if idleSince == nil {
+            idleSince = now.instant
+            if !isQueuedIdle { hub.idleRooms.append((self, now.instant)) }
+            isQueuedIdle = true
+        }
+    }
+
+    private var isLoading: Bool {
+        if case .loading = phase { true } else { false }
+    }
+
+    private func setTimer() {
+        var deadline = turns.compactMap(nextDeadline).min()
+        if summaryIsWanted { deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds) }
+        guard let deadline, !timerIsSet || deadline < timerAt else { return }
+        timerIsSet = true
+        timerAt = deadline
+        hub.effects.append(.timer(id, at: deadline))
+    }
+
+    // MARK: - News for members
+
+    private static let summaryNanoseconds: UInt64 = 1_000_000_000
+
+    func wantSummary() { summaryIsWanted = true }
+
+    private func sendSummaryIfDue() {
+        guard summaryIsWanted, case .live = phase else { return }
+        if let sent = summarySentAt, now.instant < sent + Self.summaryNanoseconds { return }
+        summaryIsWanted = false
+        summarySentAt = now.instant
+        let running = turns.last { !$0.record.messages.isEmpty }
+        notify(.summary, ServerFrame.roomSummary(record, lastExchange: running?.ended ?? history.last))
+    }
+
+    /// Tells the members' homes, grouped by loop.
+    func notify(_ kind: RoomNotice.Kind, _ payload: [UInt8]) {
+        let notice = RoomNotice(roomID: id, kind: kind, frame: .textFrame(payload))
+        let byLoop = Dictionary(grouping: [record.userID] + members) { hub.configuration.home(of: $0) }
+        for loop in byLoop.keys.sorted() { hub.send(.notice(byLoop[loop] ?? [], notice), to: loop) }
+    }
+}
+
+extension Command {
+    fileprivate var isJoin: Bool {
+        if case .join = request { true } else { false }
+    }
+}
+
+extension HubError {
+    static let noRoom = HubError(.notFound, "Room not found")
+}
+
+extension ExchangeRecord {
+    /// What it takes of the memory for histories.
+    fileprivate var approximateBytes: Int {
+        text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
+    }
+}

@@ -1,0 +1,278 @@
+// A room's log: the tail of its encoded entries, and the texts of the streams that those entries grew.
+//
+// Entries are appended at the end and only ever taken from the front. When the tail's bytes exceed their limit, the
+// bytes of chunks are freed first, oldest first; the record stays, and with it the stream's text, so a cursor behind
+// freed bytes is still served: its chunks are cut from the text again. Only when records are too many, or the bytes of
+// other entries exceed the limit alone, does the front of the log go; a cursor before `base` needs a snapshot.
+//
+// Invariant: entries cover base+1 … seq without a hole, and every chunk's range lies within its stream's text.
+
+import ChatProtocol
+import Wire
+
+/// The tail of a room's log with the texts of its streams. Confined to its loop.
+public final class RoomLog {
+    let roomID: RoomID
+    let epoch: String
+    /// The position of the newest entry.
+    private(set) var seq: UInt64
+    /// The position before the oldest entry kept.
+    private(set) var base: UInt64
+    /// Bytes of frames and texts held.
+    private(set) var bytes = 0
+    private(set) var entries: [LogEntry] = []
+    private var streams: [StreamID: StreamText] = [:]
+    /// Entries before this index have no chunk bytes left to free.
+    private var trimmed = 0
+    private var frameBytes = 0
+    private var collapsed: [(key: CollapseKey, frame: SharedBytes)] = []
+    private let bytesMax: Int
+    private let recordsMax: Int
+
+    /// An empty log that continues after `position`.
+    init(roomID: RoomID, after position: LogPosition, bytesMax: Int, recordsMax: Int = Limits.logRecordsMax) {
+        self.roomID = roomID
+        epoch = position.epoch
+        seq = position.seq
+        base = position.seq
+        self.bytesMax = bytesMax
+        self.recordsMax = recordsMax
+    }
+
+    /// Takes over the text of a stream that was running when this replica opened.
+    func adopt(_ live: LiveText) {
+        let stream = StreamText()
+        stream.text = live.text
+        stream.reasoning = live.reasoning
+        streams[live.streamID] = stream
+        bytes += live.text.count + live.reasoning.count
+    }
+
+    /// Appends the next entry and extends its stream's text.
+    func append(_ entry: LogEntry) {
+        assert(entry.firstSeq == seq + 1 && entry.seq >= entry.firstSeq)
+        var entry = entry
+        switch entry.content {
+        case .chunk(let record):
+            extend(record, by: entry.delta)
+            entry.delta = []
+            streams[record.streamID]?.lastSeq = entry.seq
+        case .streamStarted(let id): streams[id] = StreamText()
+        case .streamEnded(let id): streams[id]?.isLive = false
+        case .other: break
+        }
+        seq = entry.seq
+        hold(entry)
+        entries.append(entry)
+        trim()
+    }
+
+    /// Puts entries before the oldest one, if they connect to it without a hole.
+    ///
+    /// Collapsed entries that the home made for a resume carry their frame; their texts may be unknown here.
+    func prepend(_ missed: [LogEntry]) {
+        guard let last = missed.last, last.seq >= base else { return }
+        let lacking = missed.prefix { $0.seq <= base }
+        guard let first = lacking.first, lacking.last?.seq == base else { return }
+        entries.insert(contentsOf: lacking, at: 0)
+        lacking.forEach(hold)
+        base = first.firstSeq - 1
+        trimmed = 0
+    }
+
+    /// The index of the entry that follows a position, or `nil` if it is gone or the position is inside an entry.
+    func index(after position: UInt64) -> Int? {
+        guard position >= base, position <= seq else { return nil }
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].seq <= position { low = middle + 1 } else { high = middle }
+        }
+        guard low == entries.count || entries[low].firstSeq == position + 1 else { return nil }
+        return low
+    }
+
+    /// The texts of running streams, for a replica that opens.
+    func liveTexts(_ running: [StreamID]) -> [LiveText] {
+        running.compactMap { id in
+            streams[id].map { LiveText(streamID: id, text: $0.text, reasoning: $0.reasoning) }
+        }
+    }
+
+    /// Entries after one position up to another, for a replica that lacks them; trimmed chunks are made again.
+    func entries(after position: UInt64, through last: UInt64) -> [LogEntry]? {
+        guard position < last else { return index(after: position).map { _ in [] } }
+        guard var index = index(after: position), let end = self.index(after: last) else { return nil }
+        var result: [LogEntry] = []
+        while index < end {
+            if entries[index].frame != nil {
+                result.append(entries[index])
+                index += 1
+                continue
+            }
+            guard let run = collapse(from: index, to: end) else { return nil }
+            let first = entries[index]
+            index += run.count
+            result.append(
+                LogEntry(
+                    firstSeq: first.firstSeq, seq: entries[index - 1].seq,
+                    content: run.count == 1 ? first.content : .other, frame: run.frame, delta: []))
+        }
+        return result
+    }
+
+    // MARK: - Collapse
+
+    /// Consecutive chunks from an index as one frame of at most 16 KiB of text, ending at an entry's boundary.
+    ///
+    /// Kept for the next reader in the same state. `nil` if there is no chunk, or its text is not here.
+    func collapse(from index: Int, to limit: Int? = nil) -> (frame: SharedBytes, count: Int)? {
+        let limit = limit ?? entries.count
+        var end = index
+        var length = 0
+        while end < limit, let record = entries[end].chunk, let text = streams[record.streamID] {
+            guard record.offset + record.length <= text.count(of: record.kind) else { break }
+            guard end == index || length + record.length <= Limits.chunkBytesMax else { break }
+            length += record.length
+            end += 1
+        }
+        guard end > index else { return nil }
+        let key = CollapseKey(firstSeq: entries[index].firstSeq, seq: entries[end - 1].seq)
+        if let kept = collapsed.first(where: { $0.key == key }) { return (kept.frame, end - index) }
+        let frame = encodeCollapsed(entries[index..<end], key)
+        if collapsed.count == 8 { collapsed.removeFirst() }
+        collapsed.append((key, frame))
+        return (frame, end - index)
+    }
+
+    private func encodeCollapsed(_ run: ArraySlice<LogEntry>, _ key: CollapseKey) -> SharedBytes {
+        var parts: [ChunkRecord] = []
+        for record in run.compactMap(\.chunk) {
+            if let last = parts.last, last.streamID == record.streamID, last.kind == record.kind {
+                parts[parts.count - 1] = ChunkRecord(
+                    streamID: last.streamID, kind: last.kind, offset: last.offset, length: last.length + record.length)
+            } else {
+                parts.append(record)
+            }
+        }
+        if parts.count == 1 {
+            return encodeChunk(parts[0], firstSeq: key.firstSeq, seq: key.seq)
+        }
+        let pieces = parts.map { part in
+            ChunkPart(streamID: part.streamID, kind: part.kind, offset: part.offset, delta: delta(of: part))
+        }
+        return .textFrame(
+            ServerFrame.chunks(roomID: roomID, firstSeq: key.firstSeq, seq: key.seq, parts: pieces))
+    }
+
+    private func encodeChunk(_ part: ChunkRecord, firstSeq: UInt64, seq: UInt64) -> SharedBytes {
+        delta(of: part).withUnsafeBytes { delta in
+            .delta(part, roomID: roomID, firstSeq: firstSeq, seq: seq, delta: delta)
+        }
+    }
+
+    private func delta(of part: ChunkRecord) -> ArraySlice<UInt8> {
+        guard let stream = streams[part.streamID] else { return [] }
+        switch part.kind {
+        case .text: return stream.text[part.offset..<part.offset + part.length]
+        case .reasoning: return stream.reasoning[part.offset..<part.offset + part.length]
+        }
+    }
+
+    // MARK: - Holding and trimming
+
+    private func extend(_ record: ChunkRecord, by delta: [UInt8]) {
+        guard let stream = streams[record.streamID] else { return }
+        assert(stream.count(of: record.kind) == record.offset)
+        switch record.kind {
+        case .text: stream.text += delta
+        case .reasoning: stream.reasoning += delta
+        }
+        bytes += delta.count
+    }
+
+    private func hold(_ entry: LogEntry) {
+        let size = entry.frame?.count ?? 0
+        frameBytes += size
+        bytes += size
+    }
+
+    private func release(_ frame: SharedBytes?) {
+        frameBytes -= frame?.count ?? 0
+        bytes -= frame?.count ?? 0
+    }
+
+    private func trim() {
+        while frameBytes > bytesMax, trimmed < entries.count - 1 {
+            if entries[trimmed].chunk.map({ streams[$0.streamID] != nil }) ?? false {
+                release(entries[trimmed].frame)
+                entries[trimmed].frame = nil
+            }
+            trimmed += 1
+        }
+        guard entries.count > recordsMax || frameBytes > bytesMax else { return }
+        drop()
+    }
+
+    /// Drops a sixteenth more than needed, so that moving the rest costs little per entry.
+    private func drop() {
+        let recordsKept = recordsMax - recordsMax / 16
+        let bytesKept = bytesMax - bytesMax / 16
+        var dropped = 0
+        while entries.count - dropped > 1, entries.count - dropped > recordsKept || frameBytes > bytesKept {
+            release(entries[dropped].frame)
+            base = entries[dropped].seq
+            dropped += 1
+        }
+        entries.removeFirst(dropped)
+        trimmed = max(0, trimmed - dropped)
+        for (id, stream) in streams where !stream.isLive && stream.lastSeq <= base {
+            bytes -= stream.text.count + stream.reasoning.count
+            streams[id] = nil
+        }
+    }
+}
+
+/// The text of one stream, kept as long as a record of the log points into it. Confined to its loop.
+private final class StreamText {
+    var text: [UInt8] = []
+    var reasoning: [UInt8] = []
+    var isLive = true
+    var lastSeq: UInt64 = 0
+
+    func count(of kind: DeltaKind) -> Int {
+        switch kind {
+        case .text: text.count
+        case .reasoning: reasoning.count
+        }
+    }
+}
+
+private struct CollapseKey: Equatable {
+    let firstSeq: UInt64
+    let seq: UInt64
+}
+
+extension SharedBytes {
+    /// A payload as one whole WebSocket text frame.
+    static func textFrame(_ payload: [UInt8]) -> SharedBytes { SharedBytes(WebSocketFrameWriter.frame(text: payload)) }
+
+    /// A `chunk` or `reasoning` frame.
+    static func delta(
+        _ record: ChunkRecord, roomID: RoomID, firstSeq: UInt64, seq: UInt64, delta: UnsafeRawBufferPointer
+    ) -> SharedBytes {
+        switch record.kind {
+        case .text:
+            .textFrame(
+                ServerFrame.chunk(
+                    roomID: roomID, firstSeq: firstSeq, seq: seq, streamID: record.streamID, offset: record.offset,
+                    delta: delta))
+        case .reasoning:
+            .textFrame(
+                ServerFrame.reasoning(
+                    roomID: roomID, firstSeq: firstSeq, seq: seq, streamID: record.streamID, offset: record.offset,
+                    delta: delta))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import ChatProtocol
+import Wire
+
+/// One turn of a session: messages on their way in, then the stream of the answer. Confined to its room's home.
+final class Turn {
+    enum Phase {
+        /// Messages may still join, unless `isClosed`.
+        case waiting
+        case streaming
+        /// The outcome is decided; the agent has been told.
+        case stopping
+        /// The outcome is on its way to disk.
+        case settling
+    }
+
+    var record: ExchangeRecord
+    var phase = Phase.waiting
+    var isClosed = false
+    /// Sends of this turn that storage has not answered.
+    var uncommitted = 0
+    /// Sends of this turn that were taken, committed or not.
+    var accepted = 0
+    /// The first terminal cause to reach the home.
+    var verdict: StreamOutcome?
+
+    var text: [UInt8] = []
+    var reasoning: [UInt8] = []
+    var eventBytes = 0
+    var usage: Usage?
+    /// Tokens that wait for their window to end, all of one kind.
+    var pending: [UInt8] = []
+    var pendingKind = DeltaKind.text
+    /// When the last chunk left; the window counts from there.
+    var lastChunkAt: UInt64 = 0
+    var agentRuns = false
+    var lastEventAt: UInt64 = 0
+    var stoppingSince: UInt64 = 0
+
+    var checkpoint = Checkpoint()
+    var settlingSince: UInt64 = 0
+    var settleRetryAt: UInt64?
+
+    /// How much of the response is on disk, and on its way there.
+    struct Checkpoint {
+        var textStored = 0
+        var reasoningStored = 0
+        var eventsStored = 0
+        var inFlight: (text: Int, reasoning: Int, events: Int)?
+        var dueAt: UInt64?
+    }
+
+    init(record: ExchangeRecord) { self.record = record }
+
+    var streamID: StreamID { record.streamID }
+    var exchangeID: ExchangeID { record.exchangeID }
+    var responseBytes: Int { text.count + reasoning.count + pending.count + eventBytes }
+
+    var snapshot: StreamSnapshot {
+        StreamSnapshot(
+            streamID: streamID, exchangeID: exchangeID, sessionID: record.sessionID, userID: record.userID,
+            agentType: record.agentType, isStreaming: phase != .waiting, messages: record.messages, text: text,
+            reasoning: reasoning, events: record.events, startedAt: record.startedAt)
+    }
+
+    /// The exchange as history shows it, once it has ended.
+    var ended: ExchangeRecord {
+        var record = record
+        record.text = String(decoding: text, as: UTF8.self)
+        record.reasoning = reasoning.isEmpty ? nil : String(decoding: reasoning, as: UTF8.self)
+        if let verdict {
+            record.status = verdict.status
+            record.finishReason = verdict.finishReason
+            record.usage = verdict.usage
+            record.error = verdict.error
+            record.endedAt = verdict.endedAt
+        }
+        return record
+    }
+}
+
+extension Turn {
+    /// What storage is told when the turn has ended.
+    var exchangeOutcome: ExchangeOutcome {
+        ExchangeOutcome(
+            exchangeID: exchangeID, outcome: verdict ?? StreamOutcome(status: .interrupted, endedAt: record.startedAt),
+            text: text, reasoning: reasoning, events: record.events)
+    }
+
+    /// A token per four bytes, where the model reported nothing.
+    var estimatedUsage: Usage {
+        Usage(completionTokens: (text.count + reasoning.count + 3) / 4, isEstimated: true)
+    }
+
+    /// Whether a message with this key is part of the turn, stored or on its way.
+    func holds(_ key: String, of user: UserID, _ uncommitted: [PendingSend]) -> Bool {
+        record.messages.contains { $0.messageID == key && $0.userID == user }
+            || uncommitted.contains { $0.turn === self && $0.isKey(key, of: user) }
+    }
+}
+
+extension StreamOutcome {
+    /// The response reached its limit.
+    static func tooLong(at timestamp: Timestamp) -> StreamOutcome {
+        StreamOutcome(status: .completed, finishReason: "length", endedAt: timestamp)
+    }
+}
+
+extension [UInt8] {
+    /// The longest prefix of at most `count` bytes that ends at a Unicode scalar's end.
+    func wholeScalars(atMost count: Int) -> ArraySlice<UInt8> {
+        guard self.count > count else { return self[...] }
+        var end = Swift.max(0, count)
+        while end > 0, self[end] & 0xc0 == 0x80 { end -= 1 }
+        return self[..<end]
+    }
+}
+
+/// A session's turns: one runs, the others wait in order.
+struct Session {
+    let id: SessionID
+    /// The first runs, or is about to.
+    var turns: [Turn] = []
+
+    var waitingMessages: Int { turns.dropFirst().reduce(0) { $0 + $1.accepted } }
+}
