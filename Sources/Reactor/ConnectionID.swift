@@ -4,6 +4,12 @@ public struct ConnectionID: Hashable, Sendable {
     public let descriptor: Int32
     /// Counts the uses of this descriptor within its loop.
     public let generation: UInt32
+
+    /// Names a connection again that was handed out before.
+    public init(descriptor: Int32, generation: UInt32) {
+        self.descriptor = descriptor
+        self.generation = generation
+    }
 }
 
 extension ConnectionID {

@@ -33,7 +33,7 @@ struct Row {
 }
 
 /// One connection to the database with its prepared statements. Confined to its thread.
-final class Connection {
+final class DatabaseConnection {
     private let handle: OpaquePointer
     private(set) var statements: [String: OpaquePointer] = [:]
 

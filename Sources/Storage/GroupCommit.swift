@@ -11,7 +11,7 @@ struct GroupCommit {
     /// Receives SQLite's sentence about each failure; it never holds a value.
     let onFailure: @Sendable (String) -> Void
 
-    private var connection: Connection { writer.connection }
+    private var connection: DatabaseConnection { writer.connection }
 
     func run(_ queue: WorkQueue) {
         while let batch = queue.nextBatch() {
@@ -79,7 +79,7 @@ struct ReadLoop {
     }
 }
 
-extension Connection {
+extension DatabaseConnection {
     /// Ends the transaction that a failure left open, if SQLite has not done so by itself.
     fileprivate func rollBack(_ onFailure: (String) -> Void) {
         guard isInTransaction else { return }

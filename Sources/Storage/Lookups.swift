@@ -3,7 +3,7 @@ import ChatProtocol
 import Wire
 
 // Look-ups that reads and writes share.
-extension Connection {
+extension DatabaseConnection {
     /// The rowid of a room that is not deleted.
     func liveRoom(_ roomID: RoomID) throws(SQLiteError) -> Int64? {
         try first("SELECT id FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)) { $0.int(0) }

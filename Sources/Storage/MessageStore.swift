@@ -66,12 +66,12 @@ public final class MessageStore: Sendable {
         guard queue.close() else { return }
         for thread in threads { thread.join() }
         // The last connection to close folds the log into the file; a reader cannot.
-        if let last = try? Connection(path: path) { try? last.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+        if let last = try? DatabaseConnection(path: path) { try? last.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
         lock.release()
     }
 
     private static func startWriter(
-        _ connection: sending Connection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+        _ connection: sending DatabaseConnection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
     ) -> StorageThread {
         StorageThread(name: "storage-write") {
             GroupCommit(writer: RoomWriter(connection: connection), onFailure: onFailure).run(queue)
@@ -79,7 +79,7 @@ public final class MessageStore: Sendable {
     }
 
     private static func startReader(
-        _ connection: sending Connection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+        _ connection: sending DatabaseConnection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
     ) -> StorageThread {
         StorageThread(name: "storage-read") {
             ReadLoop(reader: RoomReader(connection: connection), onFailure: onFailure).run(queue)
@@ -97,7 +97,7 @@ extension MessageStore {
         let path = directory + "/hubbub.db"
         guard access(path, F_OK) == 0 else { return 0 }
         do throws(SQLiteError) {
-            return try Migrations.version(of: Connection(path: path, isReadOnly: true))
+            return try Migrations.version(of: DatabaseConnection(path: path, isReadOnly: true))
         } catch {
             throw StoreError(error, path: path)
         }
@@ -118,7 +118,7 @@ extension MessageStore {
     }
 
     private static func migrate(
-        _ connection: Connection, path: String, to target: Int, report: (String) -> Void = { _ in }
+        _ connection: DatabaseConnection, path: String, to target: Int, report: (String) -> Void = { _ in }
     ) throws(StoreError) {
         let found: Int
         do throws(SQLiteError) {
@@ -133,12 +133,12 @@ extension MessageStore {
 
 // Connections.
 extension MessageStore {
-    static func openWriter(_ path: String) throws(StoreError) -> Connection {
+    static func openWriter(_ path: String) throws(StoreError) -> DatabaseConnection {
         // SQLite would make the file readable by everyone, also in a directory that was there before with a wider mode.
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 { Glibc.close(descriptor) }
         do throws(SQLiteError) {
-            let connection = try Connection(path: path)
+            let connection = try DatabaseConnection(path: path)
             // Debian's SQLite overwrites deleted rows with zeros unless told otherwise, at a tenth of the speed.
             try connection.execute(
                 """
@@ -151,15 +151,16 @@ extension MessageStore {
         }
     }
 
-    private static func openReader(_ path: String) throws(StoreError) -> Connection {
+    private static func openReader(_ path: String) throws(StoreError) -> DatabaseConnection {
         do throws(SQLiteError) {
-            return try Connection(path: path, isReadOnly: true)
+            return try DatabaseConnection(path: path, isReadOnly: true)
         } catch {
             throw StoreError(error, path: path)
         }
     }
 
-    private static func settle(_ connection: Connection, path: String, now: Timestamp) throws(StoreError) -> Int {
+    private static func settle(_ connection: DatabaseConnection, path: String, now: Timestamp) throws(StoreError) -> Int
+    {
         do throws(SQLiteError) {
             try connection.execute("BEGIN IMMEDIATE")
             let count = try RoomWriter(connection: connection).settleRunning(at: now)

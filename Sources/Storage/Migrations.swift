@@ -13,13 +13,13 @@ struct Migration {
 enum Migrations {
     static let all: [Migration] = [Migration(up: firstUp, down: firstDown)]
 
-    static func version(of connection: Connection) throws(SQLiteError) -> Int {
+    static func version(of connection: DatabaseConnection) throws(SQLiteError) -> Int {
         try connection.first("PRAGMA user_version") { Int($0.int(0)) } ?? 0
     }
 
     /// Goes up or down to `target`, one transaction for each step, so an interrupted run continues where it stood.
     static func migrate(
-        _ connection: Connection, to target: Int, report: (String) -> Void = { _ in }
+        _ connection: DatabaseConnection, to target: Int, report: (String) -> Void = { _ in }
     ) throws(SQLiteError) {
         var version = try version(of: connection)
         precondition((0...all.count).contains(version) && (0...all.count).contains(target))

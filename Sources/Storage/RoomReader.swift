@@ -4,7 +4,7 @@ import Wire
 
 /// Executes read requests inside the transaction that its caller opened. Confined to its thread.
 struct RoomReader {
-    let connection: Connection
+    let connection: DatabaseConnection
 
     func loadRoom(_ roomID: RoomID) throws(SQLiteError) -> StorageResult {
         let found = try connection.first(

@@ -9,7 +9,7 @@ struct RoomWriter {
     /// Says that a room counts to the limit of rooms per user.
     private static let countedOrigin = "rooms"
 
-    let connection: Connection
+    let connection: DatabaseConnection
 
     func createRoom(_ room: RoomRecord, roomsMax: Int) throws(SQLiteError) -> StorageResult {
         if roomsMax > 0 {

@@ -51,7 +51,8 @@ import Wire
         expected.error = StreamError(code: .agentTimeout, message: "It was silent.")
         expected.endedAt = .at(8)
         #expect(store.answer(.history()).history == [expected])
-        #expect(try Connection(path: scratch.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
+        #expect(
+            try DatabaseConnection(path: scratch.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
         let head = store.answer(.loadRoom(RoomID("r"))).head
         #expect(head?.history == [expected])
         #expect(head?.room.messageCount == 1)

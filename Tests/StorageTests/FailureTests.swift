@@ -94,7 +94,7 @@ import Wire
         #expect(history.map { $0.reasoning } == [nil, "why", nil])
         #expect(history[1].events == [["id": 1], ["id": 2]])
         #expect(history.map { $0.endedAt } == [.at(4), .at(77), .at(77)])
-        #expect(try Connection(path: copy.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
+        #expect(try DatabaseConnection(path: copy.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
     }
 
     @Test func aStoreThatWasClosedWellHasNothingToSettle() throws {

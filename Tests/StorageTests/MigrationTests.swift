@@ -7,7 +7,7 @@ import Wire
 @Suite struct MigrationTests {
     let scratch = Scratch()
 
-    private func schema(of connection: Connection) throws -> [String] {
+    private func schema(of connection: DatabaseConnection) throws -> [String] {
         var lines: [String] = []
         try connection.each("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name") { row in
             lines.append("\(row.text(0)) \(row.text(1)) \(row.text(2))")
@@ -17,7 +17,7 @@ import Wire
     }
 
     @Test func everyStepGoesUpAndDownAndUpAgain() throws {
-        let connection = try Connection(path: ":memory:")
+        let connection = try DatabaseConnection(path: ":memory:")
         var schemas = [try schema(of: connection)]
         for version in 1...Migrations.all.count {
             try Migrations.migrate(connection, to: version)

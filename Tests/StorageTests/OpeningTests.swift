@@ -33,7 +33,7 @@ import Wire
 
     @Test func aDatabaseOfANewerProgramIsRefusedAndUntouched() throws {
         try scratch.open().close()
-        try Connection(path: scratch.database).execute("PRAGMA user_version = 99")
+        try DatabaseConnection(path: scratch.database).execute("PRAGMA user_version = 99")
         let refusal = StoreError.newerSchema(found: 99, known: MessageStore.schemaVersion)
         #expect(throws: refusal) { try scratch.open() }
         #expect(throws: refusal) { try MessageStore.migrate(directory: scratch.path, to: 0) { _ in } }

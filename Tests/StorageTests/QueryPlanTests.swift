@@ -9,7 +9,7 @@ import Wire
     let scratch = Scratch()
 
     /// Runs every request on one connection, so that its cache holds every statement of the store.
-    private func connectionThatRanEverything() throws -> Connection {
+    private func connectionThatRanEverything() throws -> DatabaseConnection {
         let connection = try MessageStore.openWriter(scratch.database)
         try Migrations.migrate(connection, to: MessageStore.schemaVersion)
         let writes: [StorageRequest] = [
@@ -63,7 +63,7 @@ import Wire
     }
 }
 
-extension Connection {
+extension DatabaseConnection {
     fileprivate func explain(_ sql: String, values: Int, step: (String) -> Void) throws(SQLiteError) {
         try each("EXPLAIN QUERY PLAN \(sql)", values: Array(repeating: .null, count: values)) {
             (row) throws(SQLiteError) in

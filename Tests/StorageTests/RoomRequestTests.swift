@@ -67,7 +67,7 @@ import Wire
         #expect(store.answer(.listRooms(UserID("ada"), RoomPage())).total == 0)
         #expect(store.answer(.findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: "")).duplicate == nil)
         #expect(store.answer(.message("late", exchange: "late")).isUnavailable)
-        let file = try Connection(path: scratch.database)
+        let file = try DatabaseConnection(path: scratch.database)
         let row = try file.first("SELECT status, text, ended_at FROM exchanges") {
             "\($0.text(0)) \($0.text(1)) \($0.int(2))"
         }

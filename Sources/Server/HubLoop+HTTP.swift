@@ -1,0 +1,132 @@
+import Chat
+import ChatProtocol
+import Reactor
+import Wire
+
+// HTTP/1.1 (RFC 9112): one request of a connection at a time, answered in order; what a client sends ahead is held.
+extension HubLoop {
+    func receiveHTTP(_ bytes: UnsafeMutableRawBufferPointer, on socket: Socket) {
+        guard case .http(let stage) = socket.stage, !socket.closesWhenSent else { return }
+        guard stage.pending == nil, socket.unsent.isEmpty else { return hold(bytes[...], on: socket, stage) }
+        var rest = bytes[...]
+        while !rest.isEmpty, case .http(let stage) = socket.stage {
+            if !stage.hasBegun { socket.deadline = loop.now + Timeout.request }
+            var isComplete = false
+            do throws(HTTPParseError) {
+                let count = try stage.parser.receive(UnsafeRawBufferPointer(rebasing: rest)) { event in
+                    switch event {
+                    case .head(let head): begin(head, on: socket, stage)
+                    case .body(let piece): stage.body += piece
+                    case .end: isComplete = true
+                    }
+                }
+                rest = rest.dropFirst(count)
+            } catch {
+                return refuse(error, on: socket, stage)
+            }
+            guard isComplete, let head = stage.head else { return }
+            let request = HTTPRequest(head: head, body: stage.body)
+            stage.head = nil
+            stage.body = []
+            handle(request, on: socket, stage)
+            guard loop.isOpen(socket.id), !socket.closesWhenSent else { return }
+            if case .http = socket.stage, stage.pending != nil || !socket.unsent.isEmpty {
+                return hold(rest, on: socket, stage)
+            }
+        }
+        guard !rest.isEmpty else { return }
+        route(UnsafeMutableRawBufferPointer(rebasing: rest), to: socket)
+    }
+
+    private func begin(_ head: HTTPRequestHead, on socket: Socket, _ stage: HTTPStage) {
+        stage.head = head
+        if head.expectsContinue { send(HTTPResponseWriter.continueResponse, on: socket) }
+    }
+
+    /// Keeps what came behind a request that is being answered; the kernel keeps the rest.
+    private func hold(_ rest: Slice<UnsafeMutableRawBufferPointer>, on socket: Socket, _ stage: HTTPStage) {
+        stage.held += rest
+        loop.pauseReading(socket.id)
+    }
+
+    private func refuse(_ error: HTTPParseError, on socket: Socket, _ stage: HTTPStage) {
+        stage.pending = PendingRequest(rendering: nil, path: "", keepsAlive: false, wantsBody: true)
+        finish(Envelope.refusal(.unreadable(error), at: now.timestamp, path: stage.head?.path ?? ""), on: socket)
+    }
+
+    private func handle(_ request: HTTPRequest, on socket: Socket, _ stage: HTTPStage) {
+        let routed = context.router.route(request, at: now.timestamp)
+        var rendering: RouteRendering?
+        if case .command(_, _, let render) = routed { rendering = render }
+        stage.pending = PendingRequest(
+            rendering: rendering, path: request.head.path, keepsAlive: request.head.keepAlive && !isDraining,
+            wantsBody: request.head.method != "HEAD")
+        socket.deadline = nil
+        switch routed {
+        case .respond(let response): finish(response, on: socket)
+        case .command(let user, let command, _):
+            let ref = ConnectionRef(
+                loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation)
+            hub.request(command, user: user, from: ref, now: now)
+        case .webSocket: upgrade(request.head, on: socket, toEcho: false)
+        case .webSocketEcho: upgrade(request.head, on: socket, toEcho: true)
+        case .health(let ready):
+            guard ready else { return finish(Health.alive, on: socket) }
+            askReadiness(of: socket)
+        }
+    }
+
+    /// Ready means that the store answers a read, and that the hub is not about to stop.
+    private func askReadiness(of socket: Socket) {
+        let mailbox = loop.mailbox
+        let id = socket.id
+        context.store.submit(.findStream(StreamID(""))) { result in
+            var isReady = true
+            if case .unavailable = result { isReady = false }
+            mailbox.post(.readiness(id, isReady: isReady))
+        }
+    }
+
+    // MARK: - Answering
+
+    /// The hub has decided.
+    func answer(_ result: Result<Ack, HubError>, on socket: Socket) {
+        guard case .http(let stage) = socket.stage, let pending = stage.pending, let rendering = pending.rendering
+        else { return }
+        finish(rendering.response(for: result, at: now.timestamp, path: pending.path), on: socket)
+    }
+
+    /// Answers the request that is pending, and goes on with the next one.
+    func finish(_ response: HTTPResponse, on socket: Socket) {
+        guard case .http(let stage) = socket.stage, let pending = stage.pending else { return }
+        stage.pending = nil
+        socket.deadline = loop.now + Timeout.keepAlive
+        socket.closesWhenSent = !pending.keepsAlive
+        send(
+            HTTPResponseWriter.response(
+                response.head, body: response.body, date: now.timestamp, keepAlive: pending.keepsAlive,
+                isHead: !pending.wantsBody),
+            on: socket)
+        readHeld(of: socket, stage)
+    }
+
+    private func readHeld(of socket: Socket, _ stage: HTTPStage) {
+        guard loop.isOpen(socket.id), !socket.closesWhenSent, socket.unsent.isEmpty, !stage.isReadingHeld else {
+            return
+        }
+        // Each held request may be answered at once, so this goes round here instead of recursing.
+        stage.isReadingHeld = true
+        defer { stage.isReadingHeld = false }
+        while !stage.held.isEmpty, stage.pending == nil, socket.unsent.isEmpty, !socket.closesWhenSent {
+            var held = stage.held
+            stage.held = []
+            held.withUnsafeMutableBytes { route($0, to: socket) }
+        }
+        if stage.pending == nil, socket.unsent.isEmpty, !socket.closesWhenSent { loop.resumeReading(socket.id) }
+    }
+
+    /// The peer was too slow to send its request.
+    func timeOut(_ socket: Socket, _ stage: HTTPStage) {
+        refuse(HTTPParseError(408, "the request took too long to arrive"), on: socket, stage)
+    }
+}

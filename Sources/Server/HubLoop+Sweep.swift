@@ -1,0 +1,73 @@
+import Chat
+import ChatProtocol
+import Reactor
+import Wire
+
+/// How long each business of a socket may take, in nanoseconds.
+enum Timeout {
+    /// From a request's first byte to its last, and from a connection's opening to its first request.
+    static let request: UInt64 = 30_000_000_000
+    /// Between two requests of one connection.
+    static let keepAlive: UInt64 = 75_000_000_000
+    /// From our `Close` frame, or the end of our bytes, to the peer's.
+    static let close: UInt64 = 5_000_000_000
+    static let sweep: UInt64 = 1_000_000_000
+}
+
+// Once a second, one coarse look at all sockets instead of a timer for each.
+extension HubLoop {
+    func scheduleSweep() {
+        _ = loop.schedule(at: loop.now + Timeout.sweep) { [unowned self] in
+            sweepSockets()
+            reportLoad()
+            scheduleSweep()
+        }
+    }
+
+    private func sweepSockets() {
+        for case let socket? in sockets {
+            if let deadline = socket.deadline, loop.now >= deadline {
+                expire(socket)
+            } else if isStuck(socket) {
+                // The kernel is full, so no Close frame would get through; the client resumes.
+                drop(socket)
+            } else if case .webSocket(let stage) = socket.stage, !stage.isClosing {
+                beat(socket, stage)
+            }
+        }
+    }
+
+    private func expire(_ socket: Socket) {
+        if case .http(let stage) = socket.stage, !socket.closesWhenSent, stage.hasBegun {
+            return timeOut(socket, stage)
+        }
+        drop(socket)
+    }
+
+    private func isStuck(_ socket: Socket) -> Bool {
+        socket.isBlocked
+            && loop.now >= socket.lastProgressAt + UInt64(context.limits.noProgressSeconds) * 1_000_000_000
+    }
+
+    /// A ping after a heartbeat's silence in both directions; two without an answer end the connection.
+    private func beat(_ socket: Socket, _ stage: WebSocketStage) {
+        let lastSign = max(socket.lastReceivedAt, socket.lastProgressAt, stage.lastPingAt)
+        guard loop.now >= lastSign + UInt64(context.limits.heartbeatSeconds) * 1_000_000_000 else { return }
+        guard stage.unansweredPings < 2 else {
+            return closeWebSocket(socket, .noHeartbeat, "two heartbeats went unanswered")
+        }
+        stage.unansweredPings += 1
+        stage.lastPingAt = loop.now
+        hub.control(WebSocketFrameWriter.ping(), on: stage.connection)
+    }
+
+    private func reportLoad() {
+        let elapsed = loop.now - deliveriesCountedAt
+        if deliveriesCountedAt > 0, elapsed > 0 {
+            let perSecond = deliveries * 1_000_000_000 / Int(elapsed)
+            context.gauges.report(deliveriesPerSecond: perSecond, of: loop.index)
+        }
+        deliveries = 0
+        deliveriesCountedAt = loop.now
+    }
+}

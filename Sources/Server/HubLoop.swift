@@ -1,0 +1,274 @@
+// The shell around one loop's part of the hub: socket events go in, effects come out, and at the end of each turn
+// every connection with something to send gets one gathered write.
+//
+// Invariant: `hub.effects` is empty between turns, and a connection stands in `hub.dirty` only within one.
+
+import Agents
+import Chat
+import ChatProtocol
+import Glibc
+import Reactor
+import Telemetry
+import Wire
+
+/// One loop of the server. Confined to its loop.
+final class HubLoop: LoopHandler {
+    typealias Message = LoopMessage
+
+    /// The thread that runs the loop holds both.
+    unowned let loop: EventLoop<HubLoop>
+    let context: ServerContext
+    let hub: Hub
+    private(set) var agents: AgentHost!
+    /// By descriptor.
+    var sockets: [Socket?] = []
+    var isDraining = false
+    private var plan = WritePlan()
+    private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
+    var deliveries = 0
+    var deliveriesCountedAt: UInt64 = 0
+
+    init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {
+        self.loop = loop
+        self.context = context
+        var random = SystemRandomNumberGenerator()
+        hub = Hub(index: loop.index, configuration: context.hub, gauges: context.gauges) { random.next() }
+        agents = try AgentHost(
+            agents: context.configuration.agents, defaultAgent: context.configuration.defaultAgent,
+            services: LoopServices(loop) { $0.agents }, library: context.library)
+        hub.start(now: now)
+        scheduleSweep()
+    }
+
+    /// The loop's time with the wall clock beside it, read once per turn.
+    var now: Now {
+        if clock.instant != loop.now {
+            clock = Now(instant: loop.now, timestamp: Timestamp(milliseconds: WallClock.milliseconds()))
+        }
+        return clock
+    }
+
+    func socket(_ id: ConnectionID) -> Socket? {
+        let index = Int(id.descriptor)
+        guard index < sockets.count, let socket = sockets[index], socket.id == id else { return nil }
+        return socket
+    }
+
+    func connectionID(_ ref: ConnectionRef) -> ConnectionID {
+        ConnectionID(descriptor: ref.descriptor, generation: ref.generation)
+    }
+
+    // MARK: - LoopHandler
+
+    func accepted(_ id: ConnectionID, peer: PeerAddress) {
+        let index = Int(id.descriptor)
+        while sockets.count <= index { sockets.append(nil) }
+        let parser = HTTPRequestParser(limits: context.httpLimits)
+        let socket = Socket(id: id, stage: .http(HTTPStage(parser: parser)), now: loop.now)
+        socket.deadline = loop.now + Timeout.request
+        sockets[index] = socket
+    }
+
+    func received(_ id: ConnectionID, _ bytes: UnsafeMutableRawBufferPointer) {
+        guard let socket = socket(id) else { return }
+        socket.lastReceivedAt = loop.now
+        route(bytes, to: socket)
+    }
+
+    /// Bytes to whatever the socket speaks now; an upgrade in the midst of them changes that.
+    func route(_ bytes: UnsafeMutableRawBufferPointer, to socket: Socket) {
+        switch socket.stage {
+        case .http: receiveHTTP(bytes, on: socket)
+        case .webSocket: receiveWebSocket(bytes, on: socket)
+        case .echo: receiveEcho(bytes, on: socket)
+        }
+    }
+
+    func writable(_ id: ConnectionID) {
+        guard let socket = socket(id) else { return }
+        socket.isBlocked = false
+        switch socket.stage {
+        case .webSocket(let stage): hub.markWritable(stage.connection)
+        case .http, .echo: sendUnsent(socket)
+        }
+    }
+
+    func disconnected(_ id: ConnectionID, _ cause: DisconnectCause) {
+        guard let socket = socket(id) else { return }
+        if cause == .endOfStream, owesAnswer(socket) {
+            // The client has said all it wants to; it still reads.
+            socket.closesWhenSent = true
+            return loop.keepOpen(id)
+        }
+        forget(socket)
+    }
+
+    private func owesAnswer(_ socket: Socket) -> Bool {
+        guard case .http(let stage) = socket.stage, !socket.closesWhenSent else { return false }
+        return stage.pending != nil || !socket.unsent.isEmpty
+    }
+
+    func handle(_ message: LoopMessage) {
+        switch message {
+        case .hub(let message): hub.received(message, now: now)
+        case .stored(let ticket, let result): hub.stored(result, ticket: ticket, now: now)
+        case .readiness(let id, let isReady):
+            if let socket = socket(id) { finish(isReady && !isDraining ? Health.ready : Health.unready, on: socket) }
+        case .drain:
+            isDraining = true
+            loop.stopListening()
+            hub.drain(now: now)
+        case .interruptStreams: hub.interruptStreams(now: now)
+        case .stop: stop()
+        }
+    }
+
+    func turnEnded() {
+        // What one round causes on this very loop is done in the next; a chain of such rounds is short.
+        for _ in 0..<16 {
+            hub.turnEnded(now: now)
+            perform()
+            for connection in hub.takeDirty() { flush(connection) }
+            if !hub.hasWork { return }
+        }
+        _ = loop.schedule(at: loop.now) {}
+    }
+
+    // MARK: - Effects
+
+    private func perform() {
+        while !hub.effects.isEmpty {
+            let effects = hub.effects
+            hub.effects.removeAll(keepingCapacity: true)
+            for effect in effects { perform(effect) }
+        }
+    }
+
+    private func perform(_ effect: Effect) {
+        switch effect {
+        case .post(let index, let message): context.mailboxes[index].post(.hub(message))
+        case .storage(let request, let ticket):
+            let mailbox = loop.mailbox
+            context.store.submit(request) { mailbox.post(.stored(ticket: ticket, $0)) }
+        case .startAgent(let turn):
+            agents.start(turn) { [unowned self] streamID, event in hub.agent(streamID, event, now: now) }
+        case .cancelAgent(let streamID): agents.cancel(streamID)
+        case .timer(let roomID, let instant):
+            _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(roomID, now: now) }
+        case .answerHTTP(let ref, let result):
+            if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
+        case .close(let ref, let code, let reason):
+            if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }
+        case .pauseReading(let ref): loop.pauseReading(connectionID(ref))
+        case .resumeReading(let ref): loop.resumeReading(connectionID(ref))
+        }
+    }
+
+    // MARK: - Writing
+
+    /// Gives the kernel everything a connection has to send, up to a share, in one call.
+    ///
+    /// HOT
+    private func flush(_ connection: Connection) {
+        guard let socket = socket(connectionID(connection.ref)), !socket.isBlocked else { return }
+        hub.plan(for: connection, into: &plan)
+        guard plan.bytes > 0 else { return sentAll(socket) }
+        let result = plan.spans.withUnsafeBufferPointer { spans in
+            // A `Span` is laid out as `struct iovec`.
+            spans.withMemoryRebound(to: iovec.self) { loop.write(socket.id, $0) }
+        }
+        switch result {
+        case .wrote(let count):
+            deliveries += plan.frameCount
+            socket.lastProgressAt = loop.now
+            hub.wrote(count, of: plan, to: connection)
+            if count < plan.bytes {
+                socket.isBlocked = true
+            } else if plan.hasMore {
+                hub.markWritable(connection)
+            } else {
+                sentAll(socket)
+            }
+        case .wouldBlock:
+            hub.wrote(0, of: plan, to: connection)
+            socket.isBlocked = true
+        case .failed: drop(socket)
+        }
+    }
+
+    /// Writes bytes of an HTTP or echo socket, behind what it still has unsent.
+    func send(_ bytes: [UInt8], on socket: Socket) {
+        socket.unsent += bytes
+        sendUnsent(socket)
+    }
+
+    private func sendUnsent(_ socket: Socket) {
+        guard !socket.isBlocked, !socket.unsent.isEmpty else { return }
+        let result = socket.unsent.withUnsafeMutableBytes { bytes in
+            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { piece in
+                loop.write(socket.id, UnsafeBufferPointer(start: piece, count: 1))
+            }
+        }
+        switch result {
+        case .wrote(let count):
+            socket.lastProgressAt = loop.now
+            socket.unsent.removeFirst(count)
+            if socket.unsent.isEmpty { socket.unsent = [] }
+            socket.isBlocked = !socket.unsent.isEmpty
+        case .wouldBlock: socket.isBlocked = true
+        case .failed: return drop(socket)
+        }
+        if socket.unsent.isEmpty { sentAll(socket) } else { loop.pauseReading(socket.id) }
+    }
+
+    private func sentAll(_ socket: Socket) {
+        switch socket.stage {
+        case .webSocket(let stage):
+            guard stage.isClosing else { return }
+        case .http(let stage):
+            if !socket.closesWhenSent, stage.pending == nil { loop.resumeReading(socket.id) }
+        case .echo:
+            if !socket.closesWhenSent { loop.resumeReading(socket.id) }
+        }
+        guard socket.closesWhenSent else { return }
+        // The peer reads what we sent before it learns of the end; it has a moment to close by itself.
+        loop.shutdownWrites(socket.id)
+        socket.deadline = loop.now + Timeout.close
+    }
+
+    // MARK: - Ending
+
+    /// Closes a socket that nothing more is to be said on.
+    func drop(_ socket: Socket) {
+        forget(socket)
+        loop.close(socket.id)
+    }
+
+    private func forget(_ socket: Socket) {
+        sockets[Int(socket.id.descriptor)] = nil
+        if case .webSocket(let stage) = socket.stage, !stage.isClosing { hub.closed(stage.connection, now: now) }
+    }
+
+    private func stop() {
+        for case let socket? in sockets {
+            if case .webSocket(let stage) = socket.stage, !stage.isClosing {
+                closeWebSocket(socket, .draining, "the server is stopping")
+                flush(stage.connection)
+            }
+            loop.close(socket.id)
+        }
+        sockets = []
+        agents.shutdown()
+        loop.stop()
+    }
+}
+
+/// The wall clock, which the loops' time lacks.
+enum WallClock {
+    /// Unix milliseconds, UTC.
+    static func milliseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

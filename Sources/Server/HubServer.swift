@@ -1,0 +1,158 @@
+import Agents
+import Chat
+import ChatProtocol
+import Glibc
+import Reactor
+import Storage
+import Telemetry
+import Wire
+
+/// The whole server: store, agents, loops; from start to graceful stop.
+public enum HubServer {
+    /// Runs the hub until SIGTERM or SIGINT. Blocks the calling thread.
+    ///
+    /// - Returns: the process's exit code: 0 after a graceful stop, 1 when it could not start.
+    public static func run(_ configuration: Configuration) -> Int32 {
+        Log.level = configuration.logLevel
+        SignalWatcher.block()
+        do {
+            let server = try RunningServer(configuration)
+            write(STDOUT_FILENO, "listening on http://\(server.host):\(server.port)\n")
+            server.serveUntilSignal()
+            return 0
+        } catch {
+            write(STDERR_FILENO, "hubbub: \(error)\n")
+            return 1
+        }
+    }
+
+    private static func write(_ descriptor: Int32, _ line: String) {
+        let bytes = Array(line.utf8)
+        _ = Glibc.write(descriptor, bytes, bytes.count)
+    }
+}
+
+/// Why the server could not start, as a sentence that says what to do next.
+struct StartError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// The started server. Used by the main thread only.
+struct RunningServer {
+    let context: ServerContext
+    let threads: [EventLoopThread]
+    let host: String
+    let port: UInt16
+    private let signals: SignalWatcher
+
+    init(_ configuration: Configuration) throws {
+        let started = Timestamp(milliseconds: WallClock.milliseconds())
+        let store = try MessageStore(directory: configuration.dataDirectory, now: started) {
+            Log.error("storage failed", ["reason": $0])
+        }
+        if store.settledAtStart > 0 {
+            Log.info("settled unfinished streams", ["count": String(store.settledAtStart)])
+        }
+        let library = try GuideLibrary(agents: configuration.agents, builtIn: GuideDocument.builtIn)
+        for warning in library.warnings { Log.warning(warning) }
+        let mailboxes = try (0..<configuration.loops).map { _ in try Mailbox<HubLoop>() }
+        context = ServerContext(
+            configuration: configuration,
+            hub: HubConfiguration(
+                loops: configuration.loops, limits: configuration.limits,
+                agentTypes: configuration.agents.map(\.agentType), defaultAgent: configuration.defaultAgent),
+            gauges: NodeGauges(), store: store, library: library,
+            router: Router(
+                assets: Assets.page, origins: configuration.origins,
+                offersDiagnostics: configuration.offersDiagnostics),
+            mailboxes: mailboxes)
+        signals = try SignalWatcher()
+        host = configuration.host
+        (threads, port) = try Self.startLoops(context)
+    }
+
+    // MARK: - Starting
+
+    private static func startLoops(_ context: ServerContext) throws -> ([EventLoopThread], UInt16) {
+        let configuration = context.configuration
+        let bound = Lock<UInt16>(configuration.port)
+        let badAgents = Lock<String?>(nil)
+        var threads: [EventLoopThread] = []
+        for index in 0..<configuration.loops {
+            do {
+                threads.append(
+                    try EventLoopThread.start(index: index, mailbox: context.mailboxes[index]) {
+                        loop throws(SystemError) in
+                        let port = try listen(loop, configuration.host, bound.withLock { $0 })
+                        bound.withLock { $0 = port }
+                        do throws(AgentConfigurationError) {
+                            return try HubLoop(loop: loop, context: context)
+                        } catch {
+                            badAgents.withLock { $0 = "the agents cannot be started: \(error)" }
+                            throw SystemError("start", errno: EINVAL)
+                        }
+                    })
+            } catch {
+                stop(threads, context)
+                if let reason = badAgents.withLock({ $0 }) { throw StartError(description: reason) }
+                throw StartError(
+                    description: "cannot listen on \(configuration.host) port \(configuration.port): "
+                        + "\(error). Choose another with --port, or --port 0 for any free one.")
+            }
+        }
+        return (threads, bound.withLock { $0 })
+    }
+
+    /// Every loop listens on the same port. The first takes it alone for a moment: another program that shares ports
+    /// would otherwise get a part of the connections without anybody noticing.
+    private static func listen(
+        _ loop: EventLoop<HubLoop>, _ host: String, _ port: UInt16
+    ) throws(SystemError) -> UInt16 {
+        guard loop.index == 0 else { return try loop.listen(host: host, port: port, reusePort: true) }
+        let free = try loop.listen(host: host, port: port, reusePort: false)
+        loop.stopListening()
+        return try loop.listen(host: host, port: free, reusePort: true)
+    }
+
+    // MARK: - Stopping
+
+    /// Waits for SIGTERM or SIGINT, then stops accepting, lets streams finish for a while, settles the rest and ends.
+    /// A second signal ends the wait.
+    func serveUntilSignal() {
+        waitForSignal(milliseconds: -1)
+        Log.info("draining", ["streams": String(context.gauges.streamCount)])
+        tellLoops(.drain)
+        waitForStreams(seconds: context.limits.drainSeconds)
+        tellLoops(.interruptStreams)
+        waitForStreams(seconds: Self.settleSeconds)
+        Self.stop(threads, context)
+        context.library.shutdown()
+        context.store.close()
+        Log.info("stopped")
+    }
+
+    /// Longer than the hub tries to store an outcome, and than a connector may take to close.
+    private static let settleSeconds = 15
+
+    private func tellLoops(_ message: LoopMessage) {
+        for mailbox in context.mailboxes { mailbox.post(message) }
+    }
+
+    private func waitForStreams(seconds: Int) {
+        for _ in 0..<seconds * 20 where context.gauges.streamCount > 0 {
+            if waitForSignal(milliseconds: 50) { return }
+        }
+    }
+
+    @discardableResult
+    private func waitForSignal(milliseconds: Int32) -> Bool {
+        var watched = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&watched, 1, milliseconds) < 0, errno == EINTR {}
+        return watched.revents != 0 && signals.next() != nil
+    }
+
+    private static func stop(_ threads: [EventLoopThread], _ context: ServerContext) {
+        for index in threads.indices { context.mailboxes[index].post(.stop) }
+        for thread in threads { thread.join() }
+    }
+}

@@ -1,0 +1,40 @@
+import Agents
+import Chat
+import ChatProtocol
+import Reactor
+import Storage
+import Wire
+
+/// What all loops of a running server share: values, and objects that are safe to share.
+struct ServerContext: Sendable {
+    let configuration: Configuration
+    let hub: HubConfiguration
+    let gauges: NodeGauges
+    let store: MessageStore
+    let library: GuideLibrary
+    let router: Router
+    let mailboxes: [Mailbox<HubLoop>]
+
+    var limits: Limits { configuration.limits }
+
+    var httpLimits: HTTPLimits {
+        var http = HTTPLimits()
+        http.headBytesMax = limits.httpHeadBytesMax
+        http.bodyBytesMax = limits.httpBodyBytesMax
+        return http
+    }
+}
+
+/// What a loop is told by others.
+enum LoopMessage: Sendable {
+    case hub(HubMessage)
+    case stored(ticket: UInt64, StorageResult)
+    /// The answer to `/readyz`.
+    case readiness(ConnectionID, isReady: Bool)
+    /// Stop accepting, tell the clients.
+    case drain
+    /// End the streams that still run.
+    case interruptStreams
+    /// Close everything and end the loop.
+    case stop
+}
