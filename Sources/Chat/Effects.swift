@@ -60,9 +60,11 @@ public final class NodeGauges: Sendable {
 public struct HubConfiguration: Sendable {
     /// How many loops share the homes.
     public let loops: Int
+    /// Every limit by name.
     public let limits: Limits
     /// The agents that may answer.
     public let agentTypes: [String]
+    /// Who answers when neither the send nor the room names an agent.
     public let defaultAgent: String
 
     /// What a hub is built with.

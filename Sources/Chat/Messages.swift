@@ -3,8 +3,11 @@ import Wire
 
 /// Names a connection anywhere in the hub: its loop, and the descriptor and generation on that loop.
 public struct ConnectionRef: Hashable, Sendable {
+    /// The loop that owns the socket.
     public let loop: Int
+    /// The socket on that loop.
     public let descriptor: Int32
+    /// Counts the uses of the descriptor, so that a late answer is refused.
     public let generation: UInt32
 
     /// Names a connection.
@@ -20,7 +23,9 @@ public struct ConnectionRef: Hashable, Sendable {
 
 /// Where an answer goes.
 public struct Origin: Sendable, Equatable {
+    /// Who asked.
     public let connection: ConnectionRef
+    /// How to answer.
     public let face: Face
 
     /// The face of the hub that asked.

@@ -12,7 +12,9 @@ import Wire
 
 /// A piece of memory to write; laid out like `struct iovec`.
 public struct Span {
+    /// Where the piece starts.
     public var base: UnsafeRawPointer
+    /// In bytes.
     public var count: Int
 }
 

@@ -56,7 +56,9 @@ public enum StorageRequest: Sendable {
 public struct MessageInsertion: Sendable {
     /// The exchange's row: inserted if `opensExchange`; its `messages` are not looked at.
     public let exchange: ExchangeRecord
+    /// No message of the exchange is stored yet; the exchange is inserted unless it is there.
     public let opensExchange: Bool
+    /// The message itself.
     public let message: MessageRecord
 
     /// A message on its way to disk.
@@ -69,12 +71,15 @@ public struct MessageInsertion: Sendable {
 
 /// A piece of a growing response, appended at a checkpoint.
 public struct ResponseSegment: Sendable {
+    /// Which exchange.
     public let exchangeID: ExchangeID
     /// Where `text` starts in the response, in bytes: a segment stored twice by a retry is recognised.
     public let textOffset: Int
     /// Whole Unicode scalars.
     public let text: [UInt8]
+    /// Where `reasoning` starts, in bytes.
     public let reasoningOffset: Int
+    /// Whole Unicode scalars of the reasoning.
     public let reasoning: [UInt8]
     /// Events since the last segment.
     public let events: [JSONValue]
@@ -95,10 +100,15 @@ public struct ResponseSegment: Sendable {
 
 /// How an exchange ended, with the whole response.
 public struct ExchangeOutcome: Sendable {
+    /// Which exchange.
     public let exchangeID: ExchangeID
+    /// The terminal status with its facts.
     public let outcome: StreamOutcome
+    /// The whole text of the response.
     public let text: [UInt8]
+    /// Whole Unicode scalars of the reasoning.
     public let reasoning: [UInt8]
+    /// Tool calls, tool results and actions, in order.
     public let events: [JSONValue]
 
     /// How an exchange ended.
@@ -136,9 +146,13 @@ public enum StorageResult: Sendable {
 
 /// A message that storage found by its key.
 public struct StoredMessage: Sendable, Equatable {
+    /// Which exchange.
     public let exchangeID: ExchangeID
+    /// Which stream.
     public let streamID: StreamID
+    /// Where the exchange stands.
     public let status: ExchangeStatus
+    /// Tells a retry from a conflict.
     public let isSameText: Bool
 
     /// A message that storage found by its key.
@@ -152,7 +166,9 @@ public struct StoredMessage: Sendable, Equatable {
 
 /// A stream that storage found by its id.
 public struct StoredStream: Sendable, Equatable {
+    /// Which room.
     public let roomID: RoomID
+    /// Where the exchange stands.
     public let status: ExchangeStatus
 
     /// A stream that storage found by its id.
@@ -164,6 +180,7 @@ public struct StoredStream: Sendable, Equatable {
 
 /// What a room's home needs of a room.
 public struct RoomHead: Sendable {
+    /// The room itself.
     public let room: RoomRecord
     /// Everyone but the owner.
     public let members: [UserID]
@@ -185,15 +202,21 @@ public struct RoomHead: Sendable {
 
 /// One turn: what an agent gets to answer.
 public struct AgentTurn: Sendable {
+    /// Which stream.
     public let streamID: StreamID
+    /// Which room.
     public let roomID: RoomID
+    /// Which session.
     public let sessionID: SessionID
+    /// Who asks.
     public let userID: UserID
+    /// Who answers.
     public let agentType: String
     /// The turn's messages, consolidated into one input.
     public let input: String
     /// Earlier messages of the session, oldest first, at most `Limits.contextMessagesMax`.
     public let context: [ContextMessage]
+    /// The room's metadata, for the agent's use.
     public let roomMetadata: JSONObject
 
     /// One turn.
@@ -214,7 +237,9 @@ public struct AgentTurn: Sendable {
 
 /// An earlier message that an agent is told.
 public struct ContextMessage: Sendable, Equatable {
+    /// Who wrote it.
     public let role: MessageRole
+    /// What it says.
     public let text: String
 
     /// An earlier message.

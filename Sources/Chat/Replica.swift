@@ -43,7 +43,9 @@ final class Replica {
 
 /// One WebSocket as its loop sees it. Confined to its loop.
 public final class Connection {
+    /// Names it anywhere in the hub.
     public let ref: ConnectionRef
+    /// Whose socket it is.
     public let user: UserID
     var outbox = Outbox()
     /// Joins whose answer has not come yet.

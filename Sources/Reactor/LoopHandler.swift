@@ -58,7 +58,9 @@ public enum WriteResult: Hashable, Sendable {
 
 /// What to wait for on a foreign descriptor, and what has come.
 public struct Interest: OptionSet, Hashable, Sendable {
+    /// The interests as bits.
     public let rawValue: UInt8
+    /// The interests of these bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Bytes, a connection or the end of the stream can be read.

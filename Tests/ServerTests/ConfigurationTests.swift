@@ -11,7 +11,7 @@ private func load(
     _ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil
 ) throws(ConfigurationError) -> Configuration {
     let sources = ConfigurationSources(
-        arguments: arguments, environment: ["HOME": "/home/ada"].merging(environment) { $1 }, cores: 4,
+        arguments: arguments, environment: ["HOME": "/srv/ada"].merging(environment) { $1 }, cores: 4,
         readFile: { path in
             guard let file, path == "hubbub.json" else { return .failure(.system(ENOENT)) }
             return .success(Array(file.utf8))
@@ -27,7 +27,7 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(configuration.host == "127.0.0.1")
         #expect(configuration.port == 8080)
         #expect(configuration.loops == 4)
-        #expect(configuration.dataDirectory == "/home/ada/.local/share/hubbub")
+        #expect(configuration.dataDirectory == "/srv/ada/.local/share/hubbub")
         #expect(configuration.defaultAgent == "guide")
         #expect(configuration.agents.map(\.agentType) == ["guide"])
         #expect(configuration.limits == Limits())

@@ -54,7 +54,7 @@ enum Rules {
     static func publicDocs(_ file: SourceFile) -> [Finding] {
         file.lines.indices.compactMap { index in
             let isPublic = file.lines[index].contains(
-                /^\s*(@\S+\s+)*((static|final|override|indirect|nonisolated)\s+)*(public|open)\s/)
+                /^\s*(@\S+\s+)*((static|final|override|indirect|nonisolated)\s+)*(public\s|open\s+(class|func|var)\b)/)
             guard isPublic, importedModule(file.lines[index]) == nil else { return nil }
             var above = index - 1
             while above >= 0, trimmed(file.lines[above]).hasPrefix("@") { above -= 1 }
