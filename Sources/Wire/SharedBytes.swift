@@ -24,8 +24,10 @@ public final class SharedBytes: @unchecked Sendable {
         base.deallocate()
     }
 
-    /// All the bytes; valid as long as this object lives.
-    public var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    /// Lends all the bytes, and keeps them until the body returns.
+    public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: base, count: count)) }
+    }
 
     private static func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawPointer {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
