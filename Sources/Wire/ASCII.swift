@@ -37,10 +37,12 @@ func equalsIgnoringCase(_ left: String, _ right: String) -> Bool {
 /// A byte of a method, a header name or a subprotocol (RFC 9110 section 5.6.2).
 func isTokenByte(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"):
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "^")...UInt8(ascii: "`"),
+        UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+        UInt8(ascii: "#")...UInt8(ascii: "'"), UInt8(ascii: "!"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+        UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "|"), UInt8(ascii: "~"):
         true
-    default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    default: false
     }
 }
 

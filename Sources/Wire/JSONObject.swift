@@ -39,6 +39,8 @@ public struct JSONObject: Sendable {
     }
 
     private mutating func append(_ key: String, _ value: JSONValue) {
+        // Most objects have a handful of members: one allocation for them instead of three.
+        if members.isEmpty { members.reserveCapacity(8) }
         members.append((key, value))
         if members.count == Self.searchedCountMax + 1 {
             index()

@@ -1,7 +1,7 @@
 /// Reads one JSON text (RFC 8259), strictly, by recursive descent.
 ///
 /// Strings are searched eight bytes at a time for the three things that can end or interrupt them; what lies between
-/// is copied once, and the standard library checks its UTF-8 when it makes the `String`.
+/// is checked for UTF-8 and copied once, into its `String`.
 /// Invariant: `position <= bytes.count`; every load is preceded by that check.
 struct JSONReader {
     private let bytes: UnsafeRawBufferPointer
@@ -141,9 +141,10 @@ extension JSONReader {
     }
 
     private func validated(_ utf8: UnsafeRawBufferPointer, at start: Int) throws(JSONError) -> String {
-        let string = utf8.withMemoryRebound(to: UInt8.self) { String(validating: $0, as: UTF8.self) }
-        guard let string else { throw error(.invalidUTF8, at: start) }
-        return string
+        // `String(validating:)` costs a quarter of a microsecond more, even for a short key.
+        var validator = UTF8Validator()
+        guard validator.consume(utf8), validator.isAtScalarBoundary else { throw error(.invalidUTF8, at: start) }
+        return String(decoding: utf8, as: UTF8.self)
     }
 
     private mutating func appendEscaped(to unescaped: inout [UInt8]) throws(JSONError) {
