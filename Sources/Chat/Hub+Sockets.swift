@@ -3,28 +3,27 @@ import Wire
 
 // The socket's side of a loop: frames in, answers and notices out, replicas and their cursors.
 extension Hub {
-    /// Plans what to write to a connection next; rooms whose log it fell behind are asked for a snapshot.
+    /// Plans what to write to a connection next.
     public func plan(for connection: Connection, into plan: inout WritePlan) {
         connection.outbox.next(&plan)
+    }
+
+    /// Takes note of how much of a plan was written; a room whose log the reader fell behind is asked for a snapshot.
+    public func wrote(_ count: Int, of plan: WritePlan, to connection: Connection) {
+        for roomID in connection.outbox.wrote(count, of: plan) {
+            guard let index = connection.outbox.subscription(of: roomID) else { continue }
+            unsubscribe(connection, from: connection.outbox.subscriptions[index].replica)
+        }
         for roomID in plan.lost {
             guard let index = connection.outbox.subscription(of: roomID) else { continue }
             connection.outbox.subscriptions[index].awaitsSnapshot = true
             send(.snapshotWanted(roomID, connection.ref, .fellBehind), toHomeOf: roomID)
         }
-        if !plan.lost.isEmpty { settle() }
-    }
-
-    /// Takes note of how much of a plan was written.
-    public func wrote(_ count: Int, of plan: WritePlan, to connection: Connection) {
-        for roomID in connection.outbox.wrote(count, of: plan) {
-            guard let index = connection.outbox.subscription(of: roomID) else { continue }
-            unsubscribe(connection, from: connection.outbox.subscriptions[index].replica)
-            settle()
-        }
         if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
             connection.isReadingPaused = false
             effects.append(.resumeReading(connection.ref))
         }
+        settle()
     }
 
     /// Sends a control frame (RFC 6455 section 5.5) between two frames of the hub.

@@ -172,7 +172,10 @@ final class HubLoop: LoopHandler {
     private func flush(_ connection: Connection) {
         guard let socket = socket(connectionID(connection.ref)), !socket.isBlocked else { return }
         hub.plan(for: connection, into: &plan)
-        guard plan.bytes > 0 else { return sentAll(socket) }
+        guard plan.bytes > 0 else {
+            hub.wrote(0, of: plan, to: connection)
+            return sentAll(socket)
+        }
         let result = plan.spans.withUnsafeBufferPointer { spans in
             // A `Span` is laid out as `struct iovec`.
             spans.withMemoryRebound(to: iovec.self) { loop.write(socket.id, $0) }
