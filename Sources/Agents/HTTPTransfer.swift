@@ -25,8 +25,8 @@ enum HTTPFailure {
     case connectTimedOut
     /// No connection, with libcurl's reason.
     case notConnected(String)
-    /// The connection ended before the response did, with libcurl's reason.
-    case cut(String)
+    /// The connection ended before the response did.
+    case cut
     /// The response was larger than any good one.
     case tooLarge
 }
@@ -96,12 +96,11 @@ final class HTTPTransfer {
             return .ended(status: hb_easy_status(easy), retryAfterSeconds: Int(hb_easy_retry_after(easy)))
         }
         if bodyBytes > Self.bodyBytesMax || headerBytes > Self.headerBytesMax { return .failed(.tooLarge) }
-        let reason = String(cString: curl_easy_strerror(result))
         return switch result {
         case CURLE_OPERATION_TIMEDOUT: .failed(.connectTimedOut)
         case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION:
-            .failed(.notConnected(reason))
-        default: .failed(.cut(reason))
+            .failed(.notConnected(String(cString: curl_easy_strerror(result))))
+        default: .failed(.cut)
         }
     }
 

@@ -16,7 +16,7 @@ struct ToolCallCollector {
         var parsedArguments: JSONValue?
     }
 
-    private var open: Call?
+    private var current: Call?
     private var closedIndexes: Set<Int64> = []
     private var closedCount = 0
 
@@ -30,23 +30,23 @@ struct ToolCallCollector {
         if begins(index: index, id: id, name: name) {
             if let index, closedIndexes.contains(index), id == nil { throw .toolCallOutOfOrder }
             completed = try finish()
-            open = Call(index: index)
+            current = Call(index: index)
         }
-        open!.id = open!.id ?? id
-        if open!.name.isEmpty { open!.name = name }
+        current!.id = current!.id ?? id
+        if current!.name.isEmpty { current!.name = name }
         switch function["arguments"] {
-        case .string(let piece)?: open!.arguments += piece
+        case .string(let piece)?: current!.arguments += piece
         case nil, .null?: break
-        case let value?: open!.parsedArguments = value
+        case let value?: current!.parsedArguments = value
         }
-        guard open!.arguments.utf8.count <= Limits.toolPayloadBytesMax else { throw .toolCallTooLarge }
+        guard current!.arguments.utf8.count <= Limits.toolPayloadBytesMax else { throw .toolCallTooLarge }
         return completed
     }
 
-    /// Completes the call that is open.
+    /// Completes the call that is under way.
     mutating func finish() throws(ChatCompletionError) -> JSONObject? {
-        guard let call = open else { return nil }
-        open = nil
+        guard let call = current else { return nil }
+        current = nil
         if let index = call.index { closedIndexes.insert(index) }
         defer { closedCount += 1 }
         let event: JSONObject = [
@@ -57,9 +57,9 @@ struct ToolCallCollector {
     }
 
     private func begins(index: Int64?, id: String?, name: String) -> Bool {
-        guard let open else { return true }
-        if let id, let openID = open.id, id != openID { return true }
-        if let index, let openIndex = open.index { return index != openIndex }
+        guard let current else { return true }
+        if let id, let currentID = current.id, id != currentID { return true }
+        if let index, let currentIndex = current.index { return index != currentIndex }
         return id == nil && !name.isEmpty
     }
 

@@ -110,7 +110,7 @@ struct ChatCompletionReaderTests {
 
     @Test(arguments: [
         (
-            #"[{"index":0,"id":"a","function":{"name":"f"}},{"index":1,"id":"b"},{"index":0,"function":{"arguments":"x"}}]"#,
+            #"[{"index":0,"id":"a"},{"index":1,"id":"b"},{"index":0,"function":{"arguments":"x"}}]"#,
             ChatCompletionError.toolCallOutOfOrder
         ),
         (#"["x"]"#, .malformed),

@@ -53,7 +53,8 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
                     Response.whole(
                         "200 OK",
                         #"{"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Yes."},"#
-                            + #""finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#
+                            + #""finish_reason":"stop"}],"#
+                            + #""usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}"#
                     )),
             ],
             text: "Yes.", usage: Usage(promptTokens: 1, completionTokens: 2, totalTokens: 3, model: "m"),

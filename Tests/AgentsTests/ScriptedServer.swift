@@ -138,7 +138,8 @@ enum Response {
     static let done = "data: [DONE]\n\n"
 
     static func whole(_ status: String, _ body: String, headers: String = "") -> String {
-        "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
+        "HTTP/1.1 \(status)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "\(headers)\r\n\(body)"
     }
 
     static func error(_ status: String, _ message: String, headers: String = "") -> String {
