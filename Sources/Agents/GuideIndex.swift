@@ -7,6 +7,8 @@ final class GuideIndex: Sendable {
     private static let topicsMax = 12
     /// The answer, and two to see also.
     private static let hitsMax = 3
+    /// Sections that are looked at for one whose heading is the very question.
+    private static let candidatesMax = 50
 
     // Sound without isolation: `init` fills it, then only the library's one thread searches it.
     nonisolated(unsafe) private let database: OpaquePointer
@@ -82,7 +84,18 @@ extension GuideIndex {
     }
 
     /// The best sections, best first; `nil` when SQLite fails.
+    ///
+    /// A section whose heading asks the same comes first, however common the question's words are.
     private func search(for question: String) -> [MarkdownSection]? {
+        guard var hits = candidates(for: question) else { return nil }
+        let asked = GuideQuery.words(of: question)
+        if let same = hits.firstIndex(where: { GuideQuery.words(of: $0.heading) == asked }) {
+            hits.insert(hits.remove(at: same), at: 0)
+        }
+        return Array(hits.prefix(Self.hitsMax))
+    }
+
+    private func candidates(for question: String) -> [MarkdownSection]? {
         guard let match = GuideQuery.match(for: question) else { return [] }
         // A word in a title says more about a section than one in its text.
         guard
@@ -91,7 +104,7 @@ extension GuideIndex {
         else { return nil }
         defer { sqlite3_finalize(select) }
         Self.bind(match, 1, select)
-        sqlite3_bind_int(select, 2, Int32(Self.hitsMax))
+        sqlite3_bind_int(select, 2, Int32(Self.candidatesMax))
         var hits: [MarkdownSection] = []
         while true {
             switch sqlite3_step(select) {

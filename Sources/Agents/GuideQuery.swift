@@ -8,14 +8,17 @@ enum GuideQuery {
     /// something.
     static func match(for question: String) -> String? {
         var words: [String] = []
-        // A word is what the index takes for one: letters and digits.
-        for word in question.split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
-            let word = word.lowercased()
+        for word in Self.words(of: question) {
             guard word.count <= wordCharactersMax, !emptyWords.contains(word), !words.contains(word) else { continue }
             words.append(word)
             if words.count == wordsMax { break }
         }
         return words.isEmpty ? nil : words.map { "\"\($0)\"" }.joined(separator: " OR ")
+    }
+
+    /// All words in lower case; a word is what the index takes for one: letters and digits.
+    static func words(of text: String) -> [String] {
+        text.split { !$0.isLetter && !$0.isNumber }.map { $0.lowercased() }
     }
 
     /// Words that occur in every text and would find any.

@@ -3,6 +3,9 @@ struct MarkdownSection: Equatable {
     /// The headings down to this one, `Guide > Rooms > Deleting`.
     let title: String
     let body: String
+
+    /// The innermost heading.
+    var heading: String { title.split(separator: " > ").last.map(String.init) ?? title }
 }
 
 /// Cuts Markdown at its headings (`#` to `######`, CommonMark section 4.2). Text before the first heading stands under

@@ -139,7 +139,8 @@ struct BuiltInDocumentsTests {
 
     @Test(arguments: [
         ("How do I stop an answer?", "stop"), ("connect my own model", "connect"), ("how does resume work", "resume"),
-        ("Where is my data?", "data"), ("install and start", "install"), ("which limits are there", "limits"),
+        ("what is hubbub", "what is hubbub?"), ("Where is my data?", "data"), ("install and start", "install"),
+        ("which limits are there", "limits"),
     ])
     func answerWhatANewcomerAsks(_ question: String, _ word: String) throws {
         guard case .text(let text) = try Self.index.get().answer(question, after: nil) else { return }
