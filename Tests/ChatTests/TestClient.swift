@@ -1,0 +1,272 @@
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Chat
+
+/// What a client holds of a room, built from frames alone.
+struct RoomView {
+    var epoch = ""
+    var seq: UInt64 = 0
+    var isJoined = true
+    var texts: [String: [UInt8]] = [:]
+    var reasonings: [String: [UInt8]] = [:]
+    /// How each stream that this client saw end has ended.
+    var statuses: [String: String] = [:]
+    var messages: [String] = []
+
+    var position: LogPosition { LogPosition(epoch: epoch, seq: seq) }
+}
+
+/// A browser's side of one WebSocket: it reads as fast as its budget allows and checks every frame against the rules.
+final class TestClient {
+    unowned let world: HubWorld
+    let user: String
+    let loop: Int
+    var connection: Connection?
+    /// Bytes that the socket still takes; a slow reader has few.
+    var budget = Int.max
+    var isPaused = false
+    private(set) var frames: [JSONObject] = []
+    var rooms: [String: RoomView] = [:]
+    private(set) var endedTexts: [String: String] = [:]
+
+    private var received: [UInt8] = []
+    private var plan = WritePlan()
+    /// Streams whose cancel was accepted on this socket.
+    private var stopped: Set<String> = []
+    private var cancels: [String: String] = [:]
+    private var unacknowledged: Set<String> = []
+    private var nextID = 1
+
+    init(world: HubWorld, user: String, loop: Int) {
+        self.world = world
+        self.user = user
+        self.loop = loop
+    }
+
+    // MARK: - Reading
+
+    /// Reads what the socket's budget allows.
+    func pump() {
+        guard let connection else { return }
+        let hub = world.hubs[loop]
+        while true {
+            hub.plan(for: connection, into: &plan)
+            let count = min(budget, plan.bytes)
+            var rest = count
+            for span in plan.spans where rest > 0 {
+                let taken = min(rest, span.count)
+                received += UnsafeRawBufferPointer(start: span.base, count: taken)
+                rest -= taken
+            }
+            hub.wrote(count, of: plan, to: connection)
+            if budget != .max { budget -= count }
+            if count == 0 { break }
+        }
+        parse()
+    }
+
+    /// The socket takes so many bytes more.
+    func read(_ bytes: Int) {
+        budget = bytes
+        pump()
+        world.finishTurn(loop)
+        world.run()
+    }
+
+    /// The one place that knows how frames look: RFC 6455 section 5.2, unmasked, in one piece.
+    private func parse() {
+        var start = 0
+        while received.count - start >= 2 {
+            let short = Int(received[start + 1])
+            let extended = short == 126 ? 2 : short == 127 ? 8 : 0
+            guard received.count - start >= 2 + extended else { break }
+            let digits = received[(start + 2)..<(start + 2 + extended)]
+            let length = extended == 0 ? short : digits.reduce(0) { $0 << 8 | Int($1) }
+            let end = start + 2 + extended + length
+            guard received.count >= end else { break }
+            check(received[start] == 0x81 && short < 128, "not a whole text frame")
+            take(Array(received[(start + 2 + extended)..<end]))
+            start = end
+        }
+        received.removeFirst(start)
+    }
+
+    private func check(_ condition: Bool, _ fault: @autoclosure () -> String) {
+        if !condition { world.violations.append("\(user) on loop \(loop): \(fault())") }
+    }
+
+    // MARK: - Frames
+
+    private func take(_ payload: [UInt8]) {
+        guard let frame = try? JSONValue(parsing: payload), let object = frame.object else {
+            return check(false, "a frame is not JSON: \(String(decoding: payload.prefix(200), as: UTF8.self))")
+        }
+        frames.append(object)
+        let type = object.text("type")
+        switch type {
+        case "joined": joined(object)
+        case "left": rooms[object.text("room_id")]?.isJoined = false
+        case "ack": acknowledged(object)
+        case "welcome", "error", "pong", "draining", "room-added", "room-removed", "room-summary": break
+        default: log(type, object)
+        }
+    }
+
+    private func acknowledged(_ frame: JSONObject) {
+        switch frame.text("for") {
+        case "leave": rooms[frame.text("room_id")]?.isJoined = false
+        case "send": unacknowledged.remove(frame.text("id"))
+        case "cancel" where frame.text("state") == "accepted":
+            if let stream = cancels[frame.text("id")] { stopped.insert(stream) }
+        default: break
+        }
+    }
+
+    private func joined(_ frame: JSONObject) {
+        let room = frame.text("room_id")
+        let seq = frame.number("seq")
+        if frame["recovered"] == true {
+            check(rooms[room]?.position == LogPosition(epoch: frame.text("epoch"), seq: seq), "recovered elsewhere")
+            rooms[room]?.isJoined = true
+            return
+        }
+        var view = RoomView(epoch: frame.text("epoch"), seq: seq)
+        var shown: Set<String> = []
+        for stream in (frame["streams"]?.array ?? []).compactMap(\.object) {
+            view.texts[stream.text("stream_id")] = Array(stream.text("text").utf8)
+            view.reasonings[stream.text("stream_id")] = Array(stream.text("reasoning").utf8)
+            shown.insert(stream.text("exchange_id"))
+        }
+        for exchange in (frame["history"]?.array ?? []).compactMap(\.object) {
+            check(!shown.contains(exchange.text("exchange_id")), "an exchange is in history and in streams")
+            view.messages += exchange.messageTexts
+        }
+        for stream in (frame["streams"]?.array ?? []).compactMap(\.object) { view.messages += stream.messageTexts }
+        rooms[room] = view
+    }
+
+    private func log(_ type: String, _ frame: JSONObject) {
+        let room = frame.text("room_id")
+        guard var view = rooms[room], view.isJoined else { return check(false, "\(type) of a room not joined") }
+        let seq = frame.number("seq")
+        let first = frame["first_seq"] == nil ? seq : frame.number("first_seq")
+        check(first == view.seq + 1 && seq >= first, "\(type) at \(first)…\(seq) follows \(view.seq)")
+        view.seq = seq
+        let stream = frame.text("stream_id")
+        switch type {
+        case "stream-started":
+            check(view.texts[stream]?.isEmpty ?? true, "started with text")
+            view.texts[stream] = []
+            view.reasonings[stream] = []
+        case "chunk": append(frame, isText: true, &view)
+        case "reasoning": append(frame, isText: false, &view)
+        case "chunks":
+            for part in (frame["parts"]?.array ?? []).compactMap(\.object) {
+                append(part, isText: part.text("kind") == "text", &view)
+            }
+        case "stream-ended":
+            check(Int(frame.number("length")) == view.texts[stream]?.count ?? 0, "length differs from the text")
+            view.statuses[stream] = frame.text("status")
+            endedTexts[stream] = String(decoding: view.texts[stream] ?? [], as: UTF8.self)
+        case "message":
+            check(!unacknowledged.contains(frame.text("message_id")), "message before its ack")
+            view.messages.append(frame.text("text"))
+        default: break
+        }
+        rooms[room] = view
+    }
+
+    private func append(_ part: JSONObject, isText: Bool, _ view: inout RoomView) {
+        let stream = part.text("stream_id")
+        let delta = Array(part.text("delta").utf8)
+        check(!stopped.contains(stream), "a chunk behind `accepted`")
+        check(delta.count <= Limits.chunkBytesMax, "a chunk of \(delta.count) bytes")
+        let held = isText ? view.texts[stream] : view.reasonings[stream]
+        guard let held else { return check(false, "a chunk of an unknown stream") }
+        check(held.count == Int(part.number("offset")), "chunk at \(part.number("offset")) after \(held.count)")
+        if isText { view.texts[stream] = held + delta } else { view.reasonings[stream] = held + delta }
+    }
+
+    // MARK: - Writing
+
+    /// Sends a frame, without letting the other loops run.
+    func post(_ type: String, _ fields: JSONObject = [:]) {
+        guard let connection else { return }
+        var frame: JSONObject = ["type": .string(type)]
+        for (key, value) in fields.members { frame[key] = value }
+        world.hubs[loop].received(JSONValue.object(frame).compact, on: connection, now: world.now)
+        world.finishTurn(loop)
+    }
+
+    /// Sends a frame and lets everything run; returns its answer, if one has come.
+    @discardableResult
+    func ask(_ type: String, _ fields: JSONObject = [:]) -> JSONObject {
+        var fields = fields
+        let id = "q\(nextID)"
+        nextID += 1
+        fields["id"] = .string(id)
+        post(type, fields)
+        world.run()
+        return answer(to: id)
+    }
+
+    func answer(to id: String) -> JSONObject { frames.last { $0.text("id") == id } ?? [:] }
+
+    @discardableResult func join(_ room: String) -> JSONObject { ask("join", ["room_id": .string(room)]) }
+
+    @discardableResult func join(_ room: String, after: LogPosition) -> JSONObject {
+        ask("join", ["room_id": .string(room), "after": after.json])
+    }
+
+    /// Sends a message; its key is its frame's id too.
+    func postSend(_ room: String, _ text: String, key: String) {
+        unacknowledged.insert(key)
+        post("send", ["room_id": .string(room), "text": .string(text), "id": .string(key), "message_id": .string(key)])
+    }
+
+    @discardableResult func send(_ room: String, _ text: String, key: String) -> JSONObject {
+        postSend(room, text, key: key)
+        world.run()
+        return answer(to: key)
+    }
+
+    func postCancel(_ stream: String) {
+        let id = "c\(nextID)"
+        nextID += 1
+        cancels[id] = stream
+        post("cancel", ["stream_id": .string(stream), "id": .string(id)])
+    }
+
+    /// Takes over what another socket of the same client held, to resume with it.
+    func inherit(_ other: TestClient) {
+        rooms = other.rooms.mapValues { view in
+            var view = view
+            view.isJoined = false
+            return view
+        }
+    }
+
+    // MARK: - Looking
+
+    func types(_ room: String) -> [String] { frames.filter { $0.text("room_id") == room }.map { $0.text("type") } }
+    func last(_ type: String) -> JSONObject { frames.last { $0.text("type") == type } ?? [:] }
+    func all(_ type: String) -> [JSONObject] { frames.filter { $0.text("type") == type } }
+    func text(_ stream: String) -> String {
+        rooms.values.lazy.compactMap { $0.texts[stream] }.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+    func forgetFrames() { frames = [] }
+}
+
+extension LogPosition {
+    var json: JSONValue { ["epoch": .string(epoch), "seq": .int(Int64(seq))] }
+}
+
+extension JSONObject {
+    func text(_ name: String) -> String { self[name]?.string ?? "" }
+    func number(_ name: String) -> UInt64 { UInt64(self[name]?.int ?? 0) }
+    fileprivate var messageTexts: [String] {
+        (self["messages"]?.array ?? []).compactMap { $0.object?.text("text") }
+    }
+}
