@@ -136,7 +136,7 @@ public final class Hub {
         self.now = now
         if let roomID {
             if let room = rooms[roomID] {
-                room.timerIsSet = false
+                room.timerFired()
                 touch(room)
             }
         } else {

@@ -194,8 +194,8 @@ extension Room {
     /// Stores the outcome; `stream-ended` follows the commit.
     func settle(_ turn: Turn) {
         flushPending(turn)
-        if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }
         turn.phase = .settling
+        if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }
         turn.settleRetryAt = nil
         if turn.settlingSince == 0 { turn.settlingSince = max(1, now.instant) }
         if turn.usage == nil, !turn.text.isEmpty || !turn.reasoning.isEmpty { turn.usage = turn.estimatedUsage }

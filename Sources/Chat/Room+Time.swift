@@ -30,7 +30,7 @@ extension Room {
 
     func nextDeadline(_ turn: Turn) -> UInt64? {
         var deadlines: [UInt64?] = [turn.pending.isEmpty ? nil : windowEnd(turn)]
-        if turn.checkpoint.inFlight == nil { deadlines.append(turn.checkpoint.dueAt) }
+        if mayCheckpoint(turn) { deadlines.append(turn.checkpoint.dueAt) }
         switch turn.phase {
         case .waiting: break
         case .streaming: deadlines.append(silenceEnd(turn))
@@ -61,10 +61,12 @@ extension Room {
 
     // MARK: - Checkpoints
 
+    private func mayCheckpoint(_ turn: Turn) -> Bool {
+        (turn.phase == .streaming || turn.phase == .stopping) && turn.checkpoint.inFlight == nil
+    }
+
     private func checkpointIfDue(_ turn: Turn) {
-        guard turn.phase == .streaming || turn.phase == .stopping, turn.checkpoint.inFlight == nil,
-            let dueAt = turn.checkpoint.dueAt
-        else { return }
+        guard mayCheckpoint(turn), let dueAt = turn.checkpoint.dueAt else { return }
         let stored = turn.checkpoint
         let unstored = turn.text.count - stored.textStored + turn.reasoning.count - stored.reasoningStored
         guard now.instant >= dueAt || unstored >= Self.checkpointBytes else { return }

@@ -59,12 +59,12 @@ final class Room {
     var snapshot: KeptSnapshot?
 
     var isTouched = false
-    var timerIsSet = false
     var isQueuedIdle = false
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
     var accountedBytes = 0
-    private var timerAt: UInt64 = 0
+    /// When the next timer is due; earlier ones that it replaced are ignored.
+    private var timerAt: UInt64?
     private var awaiting = 0
     private var outgoing: [LogEntry] = []
     private var logGrew = false
@@ -288,11 +288,16 @@ final class Room {
         if case .loading = phase { true } else { false }
     }
 
+    func timerFired() {
+        if let due = timerAt, now.instant >= due { timerAt = nil }
+    }
+
     private func setTimer() {
         var deadline = turns.compactMap(nextDeadline).min()
-        if summaryIsWanted { deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds) }
-        guard let deadline, !timerIsSet || deadline < timerAt else { return }
-        timerIsSet = true
+        if summaryIsWanted, case .live = phase {
+            deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds)
+        }
+        guard let deadline, deadline < timerAt ?? .max else { return }
         timerAt = deadline
         hub.effects.append(.timer(id, at: deadline))
     }
