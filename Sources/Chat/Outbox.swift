@@ -183,9 +183,9 @@ struct Outbox {
         for latest in state where !plan.isFull { plan.add(latest.frame, then: .state) }
         guard !subscriptions.isEmpty else { return }
         if let held {
-            // A `joined` may stand behind the held reply, so no other room's log may go first.
-            planLog(of: held, &plan)
-            plan.hasMore = true
+            // A `joined` may stand behind the held reply, so no other room's log may go first, and nothing that
+            // happened after the reply.
+            planLog(of: held.subscription, through: held.seq, &plan)
             return
         }
         rotation = (rotation + 1) % subscriptions.count
@@ -194,10 +194,10 @@ struct Outbox {
         }
     }
 
-    /// Plans replies up to one whose barrier is not reached; returns the subscription that has to get there first.
-    private mutating func planReplies(_ plan: inout WritePlan) -> Int? {
+    /// Plans replies up to one whose barrier is not reached; returns which subscription has to get where first.
+    private mutating func planReplies(_ plan: inout WritePlan) -> (subscription: Int, seq: UInt64)? {
         for reply in replies where !plan.isFull {
-            if let barrier = reply.barrier, let cursor = lagging(barrier) { return cursor }
+            if let barrier = reply.barrier, let cursor = lagging(barrier) { return (cursor, barrier.seq) }
             plan.add(reply.head, body: reply.body, then: .reply)
         }
         return nil
@@ -212,7 +212,7 @@ struct Outbox {
         return index
     }
 
-    private mutating func planLog(of subscription: Int, _ plan: inout WritePlan) {
+    private mutating func planLog(of subscription: Int, through last: UInt64 = .max, _ plan: inout WritePlan) {
         let cursor = subscriptions[subscription]
         guard !cursor.awaitsSnapshot else { return }
         let log = cursor.replica.log
@@ -220,7 +220,7 @@ struct Outbox {
             if replies.isEmpty { plan.lost.append(log.roomID) }
             return
         }
-        while index < log.entries.count, !plan.isFull {
+        while index < log.entries.count, log.entries[index].seq <= last, !plan.isFull {
             let entry = log.entries[index]
             if entry.chunk != nil, isBehind || entry.frame == nil, let run = log.collapse(from: index) {
                 index += run.count

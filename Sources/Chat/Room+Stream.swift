@@ -145,6 +145,8 @@ extension Room {
         guard turn.verdict == nil else { return }
         turn.verdict = outcome
         turn.isClosed = true
+        // A reader that joins from here on must not see the chunks that a kept snapshot still lacks.
+        snapshot = nil
         switch turn.phase {
         case .waiting: advance(turn)
         case .streaming:
