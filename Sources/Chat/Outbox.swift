@@ -31,8 +31,8 @@ public struct WritePlan {
     var frames: [PlannedFrame] = []
     /// Rooms whose log no longer reaches back to this reader's position.
     var lost: [RoomID] = []
-    /// Collapsed frames of this plan: the log may forget them while the plan still points into them.
-    private var collapsed: [SharedBytes] = []
+    /// Frames made for this plan, which the log may let go of while it makes the next one.
+    private var made: [SharedBytes] = []
 
     /// At most this many bytes are planned for one connection and turn.
     static let bytesMax = 256 * 1024
@@ -51,13 +51,19 @@ public struct WritePlan {
         spans.removeAll(keepingCapacity: true)
         frames.removeAll(keepingCapacity: true)
         lost.removeAll(keepingCapacity: true)
-        collapsed.removeAll(keepingCapacity: true)
+        made.removeAll(keepingCapacity: true)
         bytes = 0
         hasMore = false
     }
 
     mutating func add(collapsed frame: SharedBytes, then done: PlannedFrame.Done) {
         collapsed.append(frame)
+        add(frame, then: done)
+    }
+
+    /// Adds a frame that nobody else is sure to hold.
+    mutating func add(made frame: SharedBytes, then done: PlannedFrame.Done) {
+        made.append(frame)
         add(frame, then: done)
     }
 
@@ -224,7 +230,7 @@ struct Outbox {
             let entry = log.entries[index]
             if entry.chunk != nil, isBehind || entry.frame == nil, let run = log.collapse(from: index) {
                 index += run.count
-                plan.add(collapsed: run.frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
+                plan.add(made: run.frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
             } else if let frame = entry.frame {
                 index += 1
                 plan.add(frame, then: .position(subscription: subscription, entry.seq))
