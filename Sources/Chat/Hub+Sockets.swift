@@ -3,12 +3,12 @@ import Wire
 
 // The socket's side of a loop: frames in, answers and notices out, replicas and their cursors.
 extension Hub {
-    /// Plans what to write to a connection next.
+    /// Plans what to write to a connection next; `wrote` follows, also when there is nothing to write.
     public func plan(for connection: Connection, into plan: inout WritePlan) {
         connection.outbox.next(&plan)
     }
 
-    /// Takes note of how much of a plan was written; a room whose log the reader fell behind is asked for a snapshot.
+    /// Takes note of how much of a plan was written; rooms whose log the reader fell behind are asked for a snapshot.
     public func wrote(_ count: Int, of plan: WritePlan, to connection: Connection) {
         for roomID in connection.outbox.wrote(count, of: plan) {
             guard let index = connection.outbox.subscription(of: roomID) else { continue }
@@ -19,6 +19,7 @@ extension Hub {
             connection.outbox.subscriptions[index].awaitsSnapshot = true
             send(.snapshotWanted(roomID, connection.ref, .fellBehind), toHomeOf: roomID)
         }
+        settle()
         if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
             connection.isReadingPaused = false
             effects.append(.resumeReading(connection.ref))
