@@ -54,7 +54,8 @@ public enum StorageRequest: Sendable {
 
 /// A message on its way to disk.
 public struct MessageInsertion: Sendable {
-    /// The exchange's row: inserted if `opensExchange`; its `messages` are not looked at.
+    /// The exchange's row: inserted if `opensExchange`, or if it is not there because the message that was to open it
+    /// was not stored; its `messages` are not looked at.
     public let exchange: ExchangeRecord
     /// No message of the exchange is stored yet; the exchange is inserted unless it is there.
     public let opensExchange: Bool

@@ -107,9 +107,9 @@ extension Room {
         turn.accepted += 1
         turn.uncommitted += 1
         uncommitted.append(pending)
-        let opensExchange = turn.record.messages.isEmpty
         ask(
-            .insertMessage(MessageInsertion(exchange: turn.record, opensExchange: opensExchange, message: message)),
+            .insertMessage(
+                MessageInsertion(exchange: turn.record, opensExchange: turn.accepted == 1, message: message)),
             .insertion(pending))
     }
 
