@@ -12,7 +12,8 @@ extension Hub {
         case .createRoom(let record, let command): createRoom(record, command)
         case .cancelStream(let streamID, let command): cancelStream(streamID, command)
         case .cancelSession(let sessionID, let command): cancelSession(sessionID, command)
-        case .snapshotWanted(let roomID, let ref, let cause): withRoom(roomID) { $0.sendSnapshot(to: ref, cause) }
+        case .snapshotWanted(let roomID, let ref, let cause, let seq):
+            sendSnapshot(of: roomID, after: seq, to: ref, cause)
         case .replicaIdle(let roomID, let loop, let seen):
             if let room = rooms[roomID] {
                 touch(room)
@@ -142,8 +143,20 @@ extension Hub {
         room.cancel(.session(sessionID), command)
     }
 
+    /// A room that has replicas is in memory, unless it was deleted; then its readers are on their way out.
+    private func sendSnapshot(of roomID: RoomID, after seq: UInt64, to ref: ConnectionRef, _ cause: JoinCause) {
+        if let room = rooms[roomID], room.hasHead {
+            touch(room)
+            room.sendSnapshot(to: ref, cause, after: seq)
+        } else if case .requested(let id) = cause {
+            answer(
+                Origin(connection: ref, face: .frame(id: id, type: .join)), .failure(.noRoom), roomID: roomID)
+        }
+    }
+
     /// The room's log and tail are gone from memory.
     func forget(_ room: Room) {
+        guard rooms[room.id] === room else { return }
         rooms[room.id] = nil
         if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
         memoryBytes -= room.accountedBytes

@@ -17,7 +17,8 @@ extension Hub {
         for roomID in plan.lost {
             guard let index = connection.outbox.subscription(of: roomID) else { continue }
             connection.outbox.subscriptions[index].awaitsSnapshot = true
-            send(.snapshotWanted(roomID, connection.ref, .fellBehind), toHomeOf: roomID)
+            let position = connection.outbox.subscriptions[index].position
+            send(.snapshotWanted(roomID, connection.ref, .fellBehind, after: position), toHomeOf: roomID)
         }
         settle()
         if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
@@ -214,7 +215,8 @@ extension Hub {
         guard replica.log.index(after: answer.position.seq) != nil else {
             // The tail was trimmed while the answer was on its way: only a snapshot is without a gap.
             let roomID = replica.log.roomID
-            send(.snapshotWanted(roomID, answer.connection, answer.cause), toHomeOf: roomID)
+            let seq = answer.position.seq
+            send(.snapshotWanted(roomID, answer.connection, answer.cause, after: seq), toHomeOf: roomID)
             return
         }
         if case .requested = answer.cause { connection.joinsInFlight -= 1 }

@@ -71,7 +71,8 @@ public enum HubMessage: Sendable {
     case cancelStream(StreamID, Command)
     case cancelSession(SessionID, Command)
     /// Replica to room's home.
-    case snapshotWanted(RoomID, ConnectionRef, JoinCause)
+    /// The snapshot has to be later than a position.
+    case snapshotWanted(RoomID, ConnectionRef, JoinCause, after: UInt64)
     case replicaIdle(RoomID, loop: Int, answersSeen: Int)
     /// Room's home to replica.
     case flow(RoomID, [FlowItem])

@@ -222,10 +222,7 @@ struct Outbox {
         let cursor = subscriptions[subscription]
         guard !cursor.awaitsSnapshot else { return }
         let log = cursor.replica.log
-        guard var index = log.index(after: cursor.position) else {
-            if replies.isEmpty { plan.lost.append(log.roomID) }
-            return
-        }
+        guard var index = log.index(after: cursor.position) else { return lose(subscription, &plan) }
         while index < log.entries.count, log.entries[index].seq <= last, !plan.isFull {
             let entry = log.entries[index]
             if entry.chunk != nil, isBehind || entry.frame == nil, let run = log.collapse(from: index) {
@@ -235,12 +232,21 @@ struct Outbox {
                 index += 1
                 plan.add(frame, then: .position(subscription: subscription, entry.seq))
             } else {
-                if replies.isEmpty { plan.lost.append(log.roomID) }
-                return
+                return lose(subscription, &plan)
             }
         }
         if index == log.entries.count, let farewell = cursor.farewell, !plan.isFull {
             plan.add(farewell, then: .left(subscription: subscription))
+        }
+    }
+
+    /// The log no longer reaches back to a cursor: it needs a snapshot, or of a deleted room only the farewell.
+    private func lose(_ subscription: Int, _ plan: inout WritePlan) {
+        guard replies.isEmpty else { return }
+        if let farewell = subscriptions[subscription].farewell {
+            plan.add(farewell, then: .left(subscription: subscription))
+        } else {
+            plan.lost.append(subscriptions[subscription].replica.log.roomID)
         }
     }
 

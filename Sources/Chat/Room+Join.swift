@@ -21,16 +21,11 @@ extension Room {
         sendAnswer(JoinAnswer(connection: ref, cause: cause, body: body, position: after, missed: missed))
     }
 
-    func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause) {
-        switch phase {
-        case .loading: lagging.append((ref, cause))
-        case .live, .deleting:
-            let kept = keptSnapshot(for: ref.loop) ?? makeSnapshot()
-            sendAnswer(
-                JoinAnswer(
-                    connection: ref, cause: cause, body: kept.0.body, position: kept.0.position, missed: kept.1))
-        case .gone: break
-        }
+    /// - Parameter seq: a kept snapshot that is not later than this was of no use to the reader.
+    func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause, after seq: UInt64? = nil) {
+        let kept = keptSnapshot(for: ref.loop, after: seq) ?? makeSnapshot()
+        sendAnswer(
+            JoinAnswer(connection: ref, cause: cause, body: kept.0.body, position: kept.0.position, missed: kept.1))
     }
 
     func leave(_ command: Command) {
@@ -53,8 +48,9 @@ extension Room {
 
     // MARK: - Inside
 
-    private func keptSnapshot(for loop: Int) -> (KeptSnapshot, [LogEntry])? {
-        guard let kept = snapshot, now.instant < kept.madeAt + KeptSnapshot.lifetimeNanoseconds,
+    private func keptSnapshot(for loop: Int, after seq: UInt64?) -> (KeptSnapshot, [LogEntry])? {
+        guard let kept = snapshot, seq.map({ kept.position.seq > $0 }) ?? true,
+            now.instant < kept.madeAt + KeptSnapshot.lifetimeNanoseconds,
             let missed = missedEntries(after: kept.position.seq, on: loop)
         else { return nil }
         return (kept, missed)

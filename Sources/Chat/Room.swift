@@ -46,7 +46,6 @@ final class Room {
     let id: RoomID
     unowned let hub: Hub
     var phase = Phase.loading(parked: [])
-    var lagging: [(ConnectionRef, JoinCause)] = []
     var record: RoomRecord
     var members: [UserID] = []
     var history: [ExchangeRecord] = []
@@ -92,6 +91,12 @@ final class Room {
     }
 
     var log: RoomLog { replica.log }
+    var hasHead: Bool {
+        switch phase {
+        case .live, .deleting: true
+        case .loading, .gone: false
+        }
+    }
     var now: Now { hub.now }
     var limits: Limits { hub.configuration.limits }
     var turns: [Turn] { sessions.flatMap(\.turns) }
@@ -201,8 +206,6 @@ final class Room {
         phase = .live
         hub.replicas[id] = replica
         for command in parked { handle(command) }
-        for (ref, cause) in lagging { sendSnapshot(to: ref, cause) }
-        lagging = []
     }
 
     /// There is no such room, or it could not be read: whoever waited is told, and the next command tries again.
@@ -211,11 +214,6 @@ final class Room {
         phase = .gone
         hub.forget(self)
         for command in parked { refuse(command, error) }
-        for (ref, cause) in lagging {
-            let origin = Origin(connection: ref, face: .frame(id: cause.frameID, type: .join))
-            hub.answer(origin, .failure(error), roomID: id)
-        }
-        lagging = []
     }
 
     // MARK: - Answers
@@ -274,7 +272,7 @@ final class Room {
         accountedBytes = bytes
         let isIdle =
             replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && awaiting == 0
-            && sessions.allSatisfy(\.turns.isEmpty) && !isLoading
+            && sessions.allSatisfy(\.turns.isEmpty) && hasHead
         if !isIdle {
             idleSince = nil
         } else if idleSince == nil {
@@ -282,10 +280,6 @@ final class Room {
             if !isQueuedIdle { hub.idleRooms.append((self, now.instant)) }
             isQueuedIdle = true
         }
-    }
-
-    private var isLoading: Bool {
-        if case .loading = phase { true } else { false }
     }
 
     func timerFired() {
