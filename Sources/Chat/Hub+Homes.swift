@@ -14,10 +14,10 @@ extension Hub {
         case .cancelSession(let sessionID, let command): cancelSession(sessionID, command)
         case .snapshotWanted(let roomID, let ref, let cause, let seq):
             sendSnapshot(of: roomID, after: seq, to: ref, cause)
-        case .replicaIdle(let roomID, let loop, let seen):
+        case .replicaIdle(let roomID, let loop, let lastAnswer):
             if let room = rooms[roomID] {
                 touch(room)
-                room.replicaIdle(loop: loop, answersSeen: seen)
+                room.replicaIdle(loop: loop, lastAnswer: lastAnswer)
             }
         case .flow(let roomID, let items): apply(items, to: roomID)
         case .permitReturned(let userID): withUser(userID) { $0.returnPermit() }

@@ -206,7 +206,7 @@ extension Hub {
     }
 
     private func joined(_ answer: JoinAnswer, _ replica: Replica) {
-        replica.countAnswer()
+        replica.saw(answer)
         guard let connection = connections[answer.connection] else {
             reportIfIdle(replica)
             return
@@ -237,6 +237,6 @@ extension Hub {
     private func reportIfIdle(_ replica: Replica) {
         guard replica.subscribers.isEmpty else { return }
         let roomID = replica.log.roomID
-        send(.replicaIdle(roomID, loop: index, answersSeen: replica.answersSeen), toHomeOf: roomID)
+        send(.replicaIdle(roomID, loop: index, lastAnswer: replica.lastAnswer), toHomeOf: roomID)
     }
 }

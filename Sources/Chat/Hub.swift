@@ -37,6 +37,7 @@ public final class Hub {
     private var touched: [Room] = []
     private var pending: [UInt64: Pending] = [:]
     private var nextTicket: UInt64 = 1
+    private var answersToJoins: UInt64 = 0
     private(set) var now = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
 
     /// What a storage result is for.
@@ -217,6 +218,11 @@ public final class Hub {
     /// Answers from wherever the command ended; the socket's loop gives the answer its form.
     func answer(_ origin: Origin, _ result: Result<Ack, HubError>, roomID: RoomID?, barrier: Barrier? = nil) {
         send(.answer(origin, result, roomID: roomID, barrier: barrier), to: origin.connection.loop)
+    }
+
+    func nextAnswer() -> UInt64 {
+        answersToJoins += 1
+        return answersToJoins
     }
 
     func randomBits() -> UInt64 { random() }

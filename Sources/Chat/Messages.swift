@@ -73,7 +73,7 @@ public enum HubMessage: Sendable {
     /// Replica to room's home.
     /// The snapshot has to be later than a position.
     case snapshotWanted(RoomID, ConnectionRef, JoinCause, after: UInt64)
-    case replicaIdle(RoomID, loop: Int, answersSeen: Int)
+    case replicaIdle(RoomID, loop: Int, lastAnswer: UInt64)
     /// Room's home to replica.
     case flow(RoomID, [FlowItem])
     /// Room's home to user's home.
@@ -123,6 +123,8 @@ public enum JoinCause: Sendable, Equatable {
 
 /// The answer to a join, on its way through the flow.
 public struct JoinAnswer: Sendable {
+    /// Never used twice, so that a replica's report tells which answers it has seen.
+    let number: UInt64
     let connection: ConnectionRef
     let cause: JoinCause
     /// Everything of the `joined` frame behind its `id`, shared by all who join at this position.

@@ -8,8 +8,8 @@ final class Replica {
     let log: RoomLog
     let isHome: Bool
     private(set) var subscribers: [Connection] = []
-    /// Join answers that came by the flow; the home compares it with what it sent before it lets go.
-    private(set) var answersSeen = 0
+    /// The last answer to a join that came by the flow; the home compares it with what it sent before it lets go.
+    private(set) var lastAnswer: UInt64 = 0
 
     init(log: RoomLog, isHome: Bool) {
         self.log = log
@@ -38,7 +38,7 @@ final class Replica {
         if let index = moved.outbox.subscription(of: log.roomID) { moved.outbox.subscriptions[index].place = place }
     }
 
-    func countAnswer() { answersSeen += 1 }
+    func saw(_ answer: JoinAnswer) { lastAnswer = answer.number }
 }
 
 /// One WebSocket as its loop sees it. Confined to its loop.

@@ -18,14 +18,18 @@ extension Room {
             let missed = missedEntries(after: after.seq, on: ref.loop)
         else { return sendSnapshot(to: ref, cause) }
         let body = SharedBytes(ServerFrame.joinedBody(recovering: id, from: after))
-        sendAnswer(JoinAnswer(connection: ref, cause: cause, body: body, position: after, missed: missed))
+        sendAnswer(
+            JoinAnswer(
+                number: hub.nextAnswer(), connection: ref, cause: cause, body: body, position: after, missed: missed))
     }
 
     /// - Parameter seq: a kept snapshot that is not later than this was of no use to the reader.
     func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause, after seq: UInt64? = nil) {
         let kept = keptSnapshot(for: ref.loop, after: seq) ?? makeSnapshot()
         sendAnswer(
-            JoinAnswer(connection: ref, cause: cause, body: kept.0.body, position: kept.0.position, missed: kept.1))
+            JoinAnswer(
+                number: hub.nextAnswer(), connection: ref, cause: cause, body: kept.0.body,
+                position: kept.0.position, missed: kept.1))
     }
 
     func leave(_ command: Command) {
@@ -38,8 +42,8 @@ extension Room {
     }
 
     /// A replica has neither subscribers nor answers on their way: it goes.
-    func replicaIdle(loop: Int, answersSeen: Int) {
-        guard let index = links.firstIndex(where: { $0.loop == loop }), links[index].answersSent == answersSeen
+    func replicaIdle(loop: Int, lastAnswer: UInt64) {
+        guard let index = links.firstIndex(where: { $0.loop == loop }), links[index].lastAnswer == lastAnswer
         else { return }
         flushFlow()
         links.remove(at: index)
@@ -81,9 +85,9 @@ extension Room {
         let loop = answer.connection.loop
         guard loop != hub.index else { return hub.apply(.joined(answer), to: replica) }
         if let index = links.firstIndex(where: { $0.loop == loop }) {
-            links[index].answersSent += 1
+            links[index].lastAnswer = answer.number
         } else {
-            links.append(ReplicaLink(loop: loop, openedAt: log.seq, answersSent: 1))
+            links.append(ReplicaLink(loop: loop, openedAt: log.seq, lastAnswer: answer.number))
             let position = LogPosition(epoch: log.epoch, seq: log.seq)
             let texts = log.liveTexts(turns.map(\.streamID))
             hub.send(.flow(id, [.open(position, texts: texts)]), to: loop)

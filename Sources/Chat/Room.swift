@@ -75,7 +75,8 @@ final class Room {
         let loop: Int
         /// The position at which it opened: it has had every entry since.
         let openedAt: UInt64
-        var answersSent = 0
+        /// The number of the last answer to a join that was sent there.
+        var lastAnswer: UInt64
     }
 
     /// A room that is loading.
