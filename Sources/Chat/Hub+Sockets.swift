@@ -116,9 +116,8 @@ extension Hub {
 
     private func join(_ joins: [JoinRequest], _ origin: Origin, _ connection: Connection) {
         for join in joins {
-            let joined = connection.outbox.subscription(of: join.roomID) != nil
-            let count = connection.outbox.subscriptions.count + connection.joinsInFlight
-            guard joined || count < Limits.joinedRoomsPerSocket else {
+            let joined = connection.joins(join.roomID)
+            guard joined || connection.roomCount < Limits.joinedRoomsPerSocket else {
                 let error = HubError(
                     .validationError, "one socket may join \(Limits.joinedRoomsPerSocket) rooms; leave one first")
                 reply(
@@ -126,7 +125,7 @@ extension Hub {
                     ServerFrame.error(id: origin.frameID, for: "join", roomID: join.roomID, error))
                 continue
             }
-            connection.joinsInFlight += 1
+            connection.joinBegan(join.roomID)
             let request = JoinRequest(roomID: join.roomID, after: joined ? nil : join.after)
             send(
                 .command(Command(origin: origin, user: connection.user, request: .join([request]))),
@@ -141,7 +140,7 @@ extension Hub {
         case .http: effects.append(.answerHTTP(origin.connection, result))
         case .frame(let id, let type):
             guard let connection = connections[origin.connection] else { return }
-            if type == .join { connection.joinsInFlight -= 1 }
+            if type == .join { connection.joinEnded(roomID) }
             switch result {
             case .success(let ack):
                 reply(to: connection, ServerFrame.ack(id: id, for: type, ack), barrier: barrier)
@@ -219,7 +218,7 @@ extension Hub {
             send(.snapshotWanted(roomID, answer.connection, answer.cause, after: seq), toHomeOf: roomID)
             return
         }
-        if case .requested = answer.cause { connection.joinsInFlight -= 1 }
+        if case .requested = answer.cause { connection.joinEnded(replica.log.roomID) }
         replica.subscribe(connection, at: answer.position.seq)
         let prefix = ServerFrame.joinedPrefix(id: answer.cause.frameID)
         var head: [UInt8] = []

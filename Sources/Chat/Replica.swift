@@ -48,8 +48,8 @@ public final class Connection {
     /// Whose socket it is.
     public let user: UserID
     var outbox = Outbox()
-    /// Joins whose answer has not come yet.
-    var joinsInFlight = 0
+    /// Rooms of joins whose answer has not come yet, once for each.
+    private(set) var joinsInFlight: [RoomID] = []
     /// It stands in its loop's list of connections with something to send.
     var isDirty = false
     /// Too many replies wait: the shell is not to read from it.
@@ -58,5 +58,21 @@ public final class Connection {
     init(ref: ConnectionRef, user: UserID) {
         self.ref = ref
         self.user = user
+    }
+
+    /// Whether the room is joined, or about to be.
+    func joins(_ roomID: RoomID) -> Bool {
+        joinsInFlight.contains(roomID) || outbox.subscription(of: roomID) != nil
+    }
+
+    /// Rooms that are joined, or about to be.
+    var roomCount: Int {
+        outbox.subscriptions.count + Set(joinsInFlight).count { outbox.subscription(of: $0) == nil }
+    }
+
+    func joinBegan(_ roomID: RoomID) { joinsInFlight.append(roomID) }
+
+    func joinEnded(_ roomID: RoomID?) {
+        if let index = joinsInFlight.firstIndex(where: { $0 == roomID }) { joinsInFlight.remove(at: index) }
     }
 }
