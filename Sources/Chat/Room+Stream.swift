@@ -83,9 +83,6 @@ extension Room {
         let room = limits.responseBytesMax - turn.responseBytes
         let taken = bytes.wholeScalars(atMost: room)
         turn.pending += taken
-        if turn.checkpoint.dueAt == nil {
-            turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds
-        }
         if taken.count < bytes.count { stop(turn, .tooLong(at: now.timestamp)) }
     }
 
@@ -105,6 +102,7 @@ extension Room {
         var event: JSONObject = ["type": .string(kind.rawValue), "offset": .int(Int64(offset))]
         for (name, value) in fields.members where event[name] == nil { event[name] = value }
         turn.record.events.append(.object(event))
+        checkpointSoon(turn)
         append(.other) {
             .textFrame(
                 ServerFrame.event(
@@ -136,6 +134,7 @@ extension Room {
         case .text: turn.text += delta
         case .reasoning: turn.reasoning += delta
         }
+        checkpointSoon(turn)
     }
 
     // MARK: - Stopping

@@ -82,6 +82,11 @@ extension Room {
         ask(.appendSegment(segment), .checkpoint(turn))
     }
 
+    /// What was just appended is on disk a little later.
+    func checkpointSoon(_ turn: Turn) {
+        if turn.checkpoint.dueAt == nil { turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds }
+    }
+
     func checkpointed(_ turn: Turn, _ result: StorageResult) {
         guard let reached = turn.checkpoint.inFlight else { return }
         turn.checkpoint.inFlight = nil
@@ -89,8 +94,8 @@ extension Room {
             turn.checkpoint.textStored = reached.text
             turn.checkpoint.reasoningStored = reached.reasoning
             turn.checkpoint.eventsStored = reached.events
-        } else if turn.checkpoint.dueAt == nil {
-            turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds
+        } else {
+            checkpointSoon(turn)
         }
     }
 }
