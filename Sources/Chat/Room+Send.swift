@@ -133,7 +133,11 @@ extension Room {
 
     private func acknowledge(_ pending: PendingSend) {
         let turn = pending.turn
-        if turn.record.messages.isEmpty { record.messageCount += 1 }
+        if turn.record.messages.isEmpty {
+            record.messageCount += 1
+            commitCount += 1
+            turn.commit = commitCount
+        }
         turn.record.messages.append(pending.message)
         record.lastActivity = pending.message.timestamp
         snapshot = nil

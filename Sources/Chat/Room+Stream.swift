@@ -226,18 +226,30 @@ extension Room {
                     roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID, outcome: verdict,
                     length: turn.text.count, storedLength: storedLength))
         }
-        history.append(turn.ended)
+        remember(turn)
         cutHistory()
         snapshot = nil
         wantSummary()
         release(turn)
     }
 
+    /// Histories are ordered by first commit, which is not the order of the ends: a waiting turn may be cancelled.
+    private func remember(_ turn: Turn) {
+        guard let commit = turn.commit else { return }
+        let later = history.reversed().prefix { (commits[$0.exchangeID] ?? 0) > commit }.count
+        history.insert(turn.ended, at: history.count - later)
+        commits[turn.exchangeID] = commit
+    }
+
     private func cutHistory() {
-        var bytes = history.reduce(0) { $0 + $1.text.utf8.count }
+        var bytes = history.reduce(0) { $0 + $1.approximateBytes }
         while history.count > Limits.snapshotExchangesMax || (bytes > Limits.snapshotBytesMax && history.count > 1) {
-            bytes -= history.removeFirst().text.utf8.count
+            bytes -= history.removeFirst().approximateBytes
             nextBefore = history.first?.exchangeID
+        }
+        if commits.count > history.count {
+            let kept = Set(history.map(\.exchangeID))
+            commits = commits.filter { kept.contains($0.key) }
         }
     }
 

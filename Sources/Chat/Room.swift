@@ -50,6 +50,9 @@ final class Room {
     var members: [UserID] = []
     var history: [ExchangeRecord] = []
     var nextBefore: ExchangeID?
+    /// The order of first commits, of those exchanges in `history` that were made since the room was loaded.
+    var commits: [ExchangeID: Int] = [:]
+    var commitCount = 0
     var replica: Replica
     /// Loops that hold a replica of this room.
     var links: [ReplicaLink] = []
@@ -332,7 +335,7 @@ extension HubError {
 
 extension ExchangeRecord {
     /// What it takes of the memory for histories.
-    fileprivate var approximateBytes: Int {
+    var approximateBytes: Int {
         text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
     }
 }

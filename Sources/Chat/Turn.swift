@@ -20,6 +20,8 @@ final class Turn {
     var uncommitted = 0
     /// Sends of this turn that were taken, committed or not.
     var accepted = 0
+    /// Its place in the order of first commits, once it has one.
+    var commit: Int?
     /// The first terminal cause to reach the home.
     var verdict: StreamOutcome?
 
