@@ -20,7 +20,6 @@ extension Hub {
             let position = connection.outbox.subscriptions[index].position
             send(.snapshotWanted(roomID, connection.ref, .fellBehind, after: position), toHomeOf: roomID)
         }
-        settle()
         if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
             connection.isReadingPaused = false
             effects.append(.resumeReading(connection.ref))

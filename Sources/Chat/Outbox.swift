@@ -56,12 +56,6 @@ public struct WritePlan {
         hasMore = false
     }
 
-    mutating func add(collapsed frame: SharedBytes, then done: PlannedFrame.Done) {
-        collapsed.append(frame)
-        add(frame, then: done)
-    }
-
-    /// Adds a frame that nobody else is sure to hold.
     mutating func add(made frame: SharedBytes, then done: PlannedFrame.Done) {
         made.append(frame)
         add(frame, then: done)

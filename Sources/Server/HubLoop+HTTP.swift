@@ -107,13 +107,11 @@ extension HubLoop {
                 response.head, body: response.body, date: now.timestamp, keepAlive: pending.keepsAlive,
                 isHead: !pending.wantsBody),
             on: socket)
-        readHeld(of: socket, stage)
     }
 
-    private func readHeld(of socket: Socket, _ stage: HTTPStage) {
-        guard loop.isOpen(socket.id), !socket.closesWhenSent, socket.unsent.isEmpty, !stage.isReadingHeld else {
-            return
-        }
+    /// Everything was written: what the client sent ahead has its turn, then the kernel's bytes.
+    func readHeld(of socket: Socket, _ stage: HTTPStage) {
+        guard !stage.isReadingHeld else { return }
         // Each held request may be answered at once, so this goes round here instead of recursing.
         stage.isReadingHeld = true
         defer { stage.isReadingHeld = false }

@@ -87,10 +87,8 @@ final class HubLoop: LoopHandler {
     func writable(_ id: ConnectionID) {
         guard let socket = socket(id) else { return }
         socket.isBlocked = false
-        switch socket.stage {
-        case .webSocket(let stage): hub.markWritable(stage.connection)
-        case .http, .echo: sendUnsent(socket)
-        }
+        sendUnsent(socket)
+        if case .webSocket(let stage) = socket.stage { hub.markWritable(stage.connection) }
     }
 
     func disconnected(_ id: ConnectionID, _ cause: DisconnectCause) {
@@ -170,7 +168,8 @@ final class HubLoop: LoopHandler {
     ///
     /// HOT
     private func flush(_ connection: Connection) {
-        guard let socket = socket(connectionID(connection.ref)), !socket.isBlocked else { return }
+        guard let socket = socket(connectionID(connection.ref)), !socket.isBlocked, socket.unsent.isEmpty
+        else { return }
         hub.plan(for: connection, into: &plan)
         guard plan.bytes > 0 else {
             hub.wrote(0, of: plan, to: connection)
@@ -229,7 +228,7 @@ final class HubLoop: LoopHandler {
         case .webSocket(let stage):
             guard stage.isClosing else { return }
         case .http(let stage):
-            if !socket.closesWhenSent, stage.pending == nil { loop.resumeReading(socket.id) }
+            if !socket.closesWhenSent, stage.pending == nil { readHeld(of: socket, stage) }
         case .echo:
             if !socket.closesWhenSent { loop.resumeReading(socket.id) }
         }

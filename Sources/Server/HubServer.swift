@@ -15,6 +15,7 @@ public enum HubServer {
     public static func run(_ configuration: Configuration) -> Int32 {
         Log.level = configuration.logLevel
         SignalWatcher.block()
+        raiseDescriptorLimit()
         do {
             let server = try RunningServer(configuration)
             write(STDOUT_FILENO, "listening on http://\(server.host):\(server.port)\n")
@@ -24,6 +25,14 @@ public enum HubServer {
             write(STDERR_FILENO, "hubbub: \(error)\n")
             return 1
         }
+    }
+
+    /// Every connection takes a descriptor: as many as the system allows without asking for more.
+    private static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     private static func write(_ descriptor: Int32, _ line: String) {
