@@ -1,3 +1,5 @@
+// sources: Sources/Wire
+
 /// What is read is written, read again, and must be the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzJSON(_ start: UnsafeRawPointer?, _ count: Int) -> CInt {

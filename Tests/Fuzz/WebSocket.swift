@@ -1,3 +1,5 @@
+// sources: Sources/Wire
+
 /// The first byte says which end reads, and into pieces of which size the rest is cut; the pieces must not change what
 /// is read.
 @_cdecl("LLVMFuzzerTestOneInput")

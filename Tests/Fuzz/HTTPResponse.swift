@@ -1,3 +1,5 @@
+// sources: Sources/Wire
+
 /// The first byte says into pieces of which size the rest is cut; that must not change what is read.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzHTTPResponse(_ start: UnsafeRawPointer?, _ count: Int) -> CInt {
