@@ -65,8 +65,8 @@ final class Room {
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
     var accountedBytes = 0
-    /// When the next timer is due; earlier ones that it replaced are ignored.
-    private var timerAt: UInt64?
+    /// When the timers that were asked for are due: a later one stays when an earlier one is needed before it.
+    private var timersAt: [UInt64] = []
     private var awaiting = 0
     private var outgoing: [LogEntry] = []
     private var logGrew = false
@@ -287,7 +287,7 @@ final class Room {
     }
 
     func timerFired() {
-        if let due = timerAt, now.instant >= due { timerAt = nil }
+        timersAt.removeAll { $0 <= now.instant }
     }
 
     private func setTimer() {
@@ -295,8 +295,8 @@ final class Room {
         if summaryIsWanted, case .live = phase {
             deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds)
         }
-        guard let deadline, deadline < timerAt ?? .max else { return }
-        timerAt = deadline
+        guard let deadline, !timersAt.contains(where: { $0 <= deadline }) else { return }
+        timersAt.append(deadline)
         hub.effects.append(.timer(id, at: deadline))
     }
 
