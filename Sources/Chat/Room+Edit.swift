@@ -4,7 +4,7 @@ import Wire
 // Changing and deleting a room.
 extension Room {
     func update(_ change: RoomChange, _ command: Command) {
-        var changed = record
+        var changed = edits.last ?? record
         if let name = change.name { changed.name = name }
         for (key, value) in change.metadata?.members ?? [] {
             changed.metadata[key] = value == .null ? nil : value
@@ -14,19 +14,21 @@ extension Room {
                 .validationError, "`metadata` may have \(Limits.metadataBytesMax) bytes once it is merged")
             return refuse(command, error)
         }
-        // The next update starts from this one, whatever the order of the commits' answers.
-        record.name = changed.name
-        record.metadata = changed.metadata
-        ask(.updateRoom(changed), .update(changed, command.origin, command.user))
+        // The next update starts from this one.
+        edits.append(changed)
+        ask(.updateRoom(changed), .update(command.origin, command.user))
     }
 
-    func updated(_ changed: RoomRecord, _ origin: Origin, _ user: UserID, _ result: StorageResult) {
+    func updated(_ origin: Origin, _ user: UserID, _ result: StorageResult) {
+        let changed = edits.removeFirst()
         guard case .stored = result else {
             return hub.answer(origin, .failure(.storageUnavailable), roomID: id)
         }
+        record.name = changed.name
+        record.metadata = changed.metadata
         snapshot = nil
-        hub.answer(origin, .success(.room(changed)), roomID: id)
-        append(.other) { .textFrame(ServerFrame.roomUpdated(changed, seq: $0, by: user)) }
+        hub.answer(origin, .success(.room(record)), roomID: id)
+        append(.other) { .textFrame(ServerFrame.roomUpdated(record, seq: $0, by: user)) }
         wantSummary()
     }
 

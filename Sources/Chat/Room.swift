@@ -37,7 +37,7 @@ final class Room {
         case start
         case checkpoint(Turn)
         case outcome(Turn)
-        case update(RoomRecord, Origin, UserID)
+        case update(Origin, UserID)
         case deletion([Turn])
         case page(Origin)
         case cancelledMessage(Origin)
@@ -48,6 +48,8 @@ final class Room {
     var phase = Phase.loading(parked: [])
     var record: RoomRecord
     var members: [UserID] = []
+    /// Changes of the record that storage has not answered, oldest first.
+    var edits: [RoomRecord] = []
     var history: [ExchangeRecord] = []
     var nextBefore: ExchangeID?
     /// The order of first commits, of those exchanges in `history` that were made since the room was loaded.
@@ -167,7 +169,7 @@ final class Room {
         case .start: break
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
-        case .update(let record, let origin, let user): updated(record, origin, user, result)
+        case .update(let origin, let user): updated(origin, user, result)
         case .deletion(let turns): deletionStored(turns, result)
         case .cancelledMessage(let origin): answerCancel(origin, result)
         case .page(let origin): hub.answer(origin, hub.answer(to: result), roomID: id)
