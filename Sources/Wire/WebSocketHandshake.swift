@@ -10,12 +10,11 @@ public enum WebSocketHandshakeError: Error, Equatable, Sendable {
     /// The answer, without a body.
     public var response: HTTPResponseHead {
         switch self {
-        case .notAnUpgrade:
+        // A 426 names the protocol that it asks for (RFC 9110 section 15.5.22).
+        case .notAnUpgrade, .unsupportedVersion:
             HTTPResponseHead(
                 status: 426,
                 headers: ["Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"])
-        case .unsupportedVersion:
-            HTTPResponseHead(status: 426, headers: ["Sec-WebSocket-Version": "13"])
         case .invalidKey: HTTPResponseHead(status: 400)
         }
     }

@@ -39,9 +39,11 @@ struct WebSocketHandshakeTests {
     }
 
     @Test func namesTheVersionItSpeaks() {
-        let response = WebSocketHandshakeError.unsupportedVersion.response
-        #expect(response.status == 426 && response.headers.first("sec-websocket-version") == "13")
-        #expect(WebSocketHandshakeError.notAnUpgrade.response.headers.first("Upgrade") == "websocket")
+        for error in [WebSocketHandshakeError.unsupportedVersion, .notAnUpgrade] {
+            #expect(error.response.status == 426)
+            #expect(error.response.headers.first("Sec-WebSocket-Version") == "13")
+            #expect(error.response.headers.first("Upgrade") == "websocket")
+        }
         #expect(WebSocketHandshakeError.invalidKey.response.status == 400)
     }
 
