@@ -18,7 +18,7 @@ public enum HubServer {
         raiseDescriptorLimit()
         do {
             let server = try RunningServer(configuration)
-            write(STDOUT_FILENO, "listening on http://\(server.host):\(server.port)\n")
+            write(STDOUT_FILENO, "listening on \(server.url)\n")
             server.serveUntilSignal()
             return 0
         } catch {
@@ -53,6 +53,9 @@ struct RunningServer {
     let host: String
     let port: UInt16
     private let signals: SignalWatcher
+
+    /// An IPv6 address stands in brackets (RFC 3986 section 3.2.2).
+    var url: String { "http://" + (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
 
     init(_ configuration: Configuration) throws {
         let started = Timestamp(milliseconds: WallClock.milliseconds())
