@@ -7,7 +7,8 @@ extension Room {
         var changed = edits.last ?? record
         if let name = change.name { changed.name = name }
         for (key, value) in change.metadata?.members ?? [] {
-            changed.metadata[key] = value == .null ? nil : value
+            // A bare `nil` would be JSON's null here, and be kept.
+            changed.metadata[key] = value.isNull ? Optional.none : value
         }
         guard JSONValue.object(changed.metadata).compact.count <= Limits.metadataBytesMax else {
             let error = HubError(
