@@ -1,0 +1,53 @@
+"""What the end-to-end tests start, and how it is cleaned up."""
+
+import itertools
+
+import pytest
+
+from chat_client import ChatClient
+from hub_process import Hub
+from model_server import ModelServer
+
+
+@pytest.fixture
+def start_hub(tmp_path):
+    """Starts hubs. One that is still up at the end must stop by SIGTERM and say by its exit code that all is well."""
+    hubs = []
+    numbers = itertools.count(1)
+
+    def start(*arguments, **options):
+        hub = Hub(tmp_path / f"hub{next(numbers)}", *arguments, **options)
+        hubs.append(hub)
+        return hub
+
+    yield start
+    codes = [hub.stop() for hub in hubs if hub.is_running]
+    assert all(code == 0 for code in codes), [hub.stderr for hub in hubs]
+
+
+@pytest.fixture
+def open_client():
+    """Opens sockets and closes them at the end."""
+    clients = []
+
+    def open(hub, user="ann", **options):
+        client = ChatClient(hub, user, **options)
+        clients.append(client)
+        return client
+
+    yield open
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def model():
+    server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hub(start_hub, model):
+    """A hub with two loops whose default agent is the scripted model."""
+    return start_hub(config=model.config())
