@@ -113,7 +113,7 @@ import Wire
 
     @Test func textAndReasoningKeepTheirOrderWhenTheyAreMerged() {
         let world = HubWorld(loops: 2)
-        world.gauges.report(deliveriesPerSecond: 1_000_000)
+        world.gauges.report(deliveriesPerSecond: 1_000_000, of: 0)
         let room = world.room()
         let client = world.connect()
         client.join(room)
@@ -129,7 +129,7 @@ import Wire
         #expect(client.all("chunk").count == 1, "the window has not ended")
         world.advance(milliseconds: 40)
         #expect(client.all("chunk").map { $0.text("delta") } == ["a", "bc"])
-        world.gauges.report(deliveriesPerSecond: 0)
+        world.gauges.report(deliveriesPerSecond: 0, of: 0)
         world.say(stream, "d")
         #expect(client.all("chunk").count == 3, "a light load merges nothing")
         world.finish(stream)
@@ -139,7 +139,7 @@ import Wire
     @Test(arguments: [(20_000, 0), (110_000, 20), (200_000, 40), (1_000_000, 40)] as [(Int, UInt64)])
     func theWindowFollowsTheLoad(_ load: Int, _ milliseconds: UInt64) {
         let world = HubWorld(loops: 1)
-        world.gauges.report(deliveriesPerSecond: load)
+        world.gauges.report(deliveriesPerSecond: load, of: 0)
         let room = world.room()
         let client = world.connect()
         client.join(room)
