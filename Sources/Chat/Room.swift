@@ -129,7 +129,8 @@ final class Room {
         case .getRoom: answer(command, .success(.room(record)))
         case .updateRoom(_, let change): update(change, command)
         case .deleteRoom: delete(command)
-        case .join(let joins): joins.forEach { join($0, command) }
+        case .join(let joins):
+            for request in joins { join(request, command) }
         case .leave: leave(command)
         case .send(let send): self.send(send, command)
         case .cancel(let target): cancel(target, command)
