@@ -112,7 +112,7 @@ extension Hub {
     private func load(_ id: RoomID) -> Room {
         let room = Room(id: id, hub: self)
         rooms[id] = room
-        ask(.loadRoom(id), .room(room, .head))
+        room.ask(.loadRoom(id), .head)
         return room
     }
 
@@ -120,9 +120,8 @@ extension Hub {
         let room = Room(id: record.roomID, hub: self)
         rooms[record.roomID] = room
         touch(room)
-        ask(
-            .createRoom(record, roomsMax: configuration.limits.roomsPerUser),
-            .room(room, .creation(record, command.origin)))
+        room.ask(
+            .createRoom(record, roomsMax: configuration.limits.roomsPerUser), .creation(record, command.origin))
     }
 
     private func cancelStream(_ streamID: StreamID, _ command: Command) {
