@@ -79,13 +79,14 @@ final class HubWorld {
 
     // MARK: - Clients
 
-    func connect(_ user: String = "ann", loop: Int = 0) -> TestClient {
+    func connect(_ user: String = "ann", loop: Int = 0, running: Bool = true) -> TestClient {
         nextDescriptor += 1
         let ref = ConnectionRef(loop: loop, descriptor: nextDescriptor, generation: 1)
         let client = TestClient(world: self, user: user, loop: loop)
         client.connection = hubs[loop].opened(ref, user: UserID(user), now: now)
         clients.append(client)
-        run()
+        finishTurn(loop)
+        if running { run() }
         return client
     }
 
