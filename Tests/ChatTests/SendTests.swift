@@ -214,7 +214,7 @@ import Wire
         world.expectNoPermitTaken()
     }
 
-    @Test func sixtyFourSendsOfARoomMayBeUncommitted() {
+    @Test func uncommittedSendsCountAsWaiting() {
         var limits = Limits()
         limits.streamsPerUser = 100
         let world = HubWorld(loops: 1, limits: limits)
@@ -222,7 +222,7 @@ import Wire
         let clients = (0..<5).map { world.connect("user\($0)") }
         for client in clients { client.join(room) }
         world.storeAnswers = false
-        // Every user waits in one turn of its own, so the session's queue is full long before the room's.
+        // One runs, sixteen wait: a session's queue is full long before 64 sends of its room are uncommitted.
         for index in 0..<80 { clients[index % 5].postSend(room, "x", key: "m\(index)") }
         world.run()
         #expect(world.requestsHeld.count { if case .insertMessage = $0 { true } else { false } } == 17)
