@@ -17,9 +17,10 @@ class ChatClient:
 
     def __init__(self, hub, user="ann", **options):
         address = f"ws://{hub.host}:{hub.port}/ws" + (f"?user_id={user}" if user else "")
-        self.socket = connect(
-            address, subprotocols=["hubbub.v1"], max_queue=None, max_size=None, ping_interval=None, proxy=None,
-            compression=None, open_timeout=DEADLINE_SECONDS, close_timeout=DEADLINE_SECONDS, **options)
+        settings = dict(
+            subprotocols=["hubbub.v1"], max_queue=None, max_size=None, ping_interval=None, proxy=None, compression=None,
+            open_timeout=DEADLINE_SECONDS, close_timeout=DEADLINE_SECONDS)
+        self.socket = connect(address, **settings | options)
         self.frames = []
         self.texts = {}
         self.reasonings = {}
