@@ -30,17 +30,6 @@ def run_command(*arguments, env=None, cwd=None):
         env=environment(**(env or {})), cwd=cwd, stdin=subprocess.DEVNULL)
 
 
-def eventually(condition, what, within=DEADLINE_SECONDS):
-    """Asks until `condition` gives something, for facts that no frame and no event announces."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        threading.Event().wait(0.01)
-    raise AssertionError(f"not within {within} s: {what}")
-
-
 class LineReader:
     """Reads a pipe's lines on a thread, so that waiting for one can have a deadline."""
 
@@ -101,12 +90,12 @@ class Hub:
         try:
             line = self._stdout.wait(lambda line: line.startswith("listening on "))
             assert line, f"the hub ended before it listened:\n{self.stderr}"
-        except AssertionError:
+            self.url = line.removeprefix("listening on ")
+            parts = urllib.parse.urlsplit(self.url)
+            self.host, self.port = parts.hostname, parts.port
+        except BaseException:
             self.kill()
             raise
-        self.url = line.removeprefix("listening on ")
-        parts = urllib.parse.urlsplit(self.url)
-        self.host, self.port = parts.hostname, parts.port
         self.http = httpx.Client(base_url=self.url, timeout=DEADLINE_SECONDS, trust_env=False)
 
     @property
