@@ -26,3 +26,6 @@
 int hb_accept(int listener, struct sockaddr_storage *peer);
 /// Names the calling thread, for `top -H` and debuggers. At most 15 bytes.
 void hb_name_thread(const char *name);
+/// Binds the calling thread, and those and the processes that it starts from now on, to one core.
+/// Returns 0, or -1 with `errno`.
+int hb_pin_thread(int core);

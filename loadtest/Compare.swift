@@ -1,0 +1,69 @@
+import Glibc
+import Reactor
+
+/// What is compared: the hub, and the floor beside it.
+protocol Contender {
+    var name: String { get }
+    /// Sends messages, so many in flight altogether, `count` by each sender.
+    func send(inFlight: Int, each count: Int) throws(Failure) -> SendCost
+    /// Streams text to all watchers for a while, so many tokens in flight.
+    func stream(window: Int, seconds: Double) throws(Failure) -> ChunkCost
+    func stop()
+}
+
+/// Runs the hub and the floor in turn, prints what each costs and writes it down.
+func compare(_ options: CompareOptions) throws(Failure) {
+    raiseDescriptorLimit()
+    Cores.pin(to: Cores.loadTest)
+    let directory = try ScratchDirectory()
+    let driver: Driver
+    do throws(SystemError) { driver = try Driver() } catch { throw Failure("\(error)") }
+    let hub = try HubContender(driver, options, in: directory)
+    defer { hub.stop() }
+    let plain = try FloorContender(driver, options, in: directory, coalesces: false)
+    defer { plain.stop() }
+    let coalescing = try FloorContender(driver, options, in: directory, coalesces: true)
+    defer { coalescing.stop() }
+
+    var report = Report(options)
+    for pair in 1...options.pairs {
+        func measure(_ scenario: String, _ floor: FloorContender, _ run: (any Contender) throws(Failure) -> [Metric])
+            throws(Failure)
+        {
+            for contender in [hub, floor] as [any Contender] {
+                progress("pair \(pair) of \(options.pairs): \(scenario), \(contender.name)")
+                floor.names = hub.names
+                report.add(try run(contender), of: contender.name, to: scenario)
+            }
+        }
+        for inFlight in [1, options.senders] {
+            try measure("send, \(inFlight) in flight", plain) { (contender) throws(Failure) in
+                try contender.send(inFlight: inFlight, each: options.sendsEach).metrics
+            }
+        }
+        for (window, floor) in [(1, plain), (16, coalescing)] {
+            let scenario = "chunk, \(options.watchers) watchers, \(window) in flight"
+            try measure(scenario, floor) { (contender) throws(Failure) in
+                try contender.stream(window: window, seconds: options.seconds).metrics
+            }
+        }
+    }
+    progress("")
+    print(report.table, terminator: "")
+    if let path = options.json { try writeFile(report.json + [UInt8(ascii: "\n")], to: path) }
+}
+
+/// One line that is written over by the next, where somebody watches.
+private func progress(_ text: String) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    let line = Array("\r\u{1B}[K\(text)".utf8)
+    write(STDERR_FILENO, line, line.count)
+}
+
+/// The soft limit to the hard one, for this process and those it starts.
+private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
