@@ -2,8 +2,8 @@ import Wire
 
 /// The figures of all runs, and what is said about them.
 ///
-/// The ratio is taken within each pair of neighbouring runs, since the machine's mood changes from minute to minute;
-/// its median counts.
+/// The ratio is taken within each pair of neighbouring runs, since the machine's mood changes from minute to minute,
+/// and the median of the ratios counts.
 struct Report {
     private struct Row {
         let scenario: String
