@@ -64,19 +64,18 @@ public struct WritePlan {
     mutating func add(
         _ head: SharedBytes, body: SharedBytes? = nil, from skipped: Int = 0, then done: PlannedFrame.Done
     ) {
-        var skipped = skipped
-        var count = 0
-        for piece in [head, body] {
-            guard let piece else { continue }
-            let start = min(skipped, piece.count)
-            skipped -= start
-            guard start < piece.count else { continue }
-            spans.append(Span(base: piece.base + start, count: piece.count - start))
-            count += piece.count - start
-        }
+        var count = append(head, from: skipped)
+        if let body { count += append(body, from: max(0, skipped - head.count)) }
         bytes += count
         frames.append(
             PlannedFrame(head: .passUnretained(head), body: body.map { .passUnretained($0) }, count: count, done: done))
+    }
+
+    /// Adds what a piece has from a byte on, and says how much that is.
+    private mutating func append(_ piece: SharedBytes, from start: Int) -> Int {
+        guard start < piece.count else { return 0 }
+        spans.append(Span(base: piece.base + start, count: piece.count - start))
+        return piece.count - start
     }
 }
 
@@ -213,23 +212,25 @@ struct Outbox {
     }
 
     private mutating func planLog(of subscription: Int, through last: UInt64 = .max, _ plan: inout WritePlan) {
-        let cursor = subscriptions[subscription]
-        guard !cursor.awaitsSnapshot else { return }
-        let log = cursor.replica.log
-        guard var index = log.index(after: cursor.position) else { return lose(subscription, &plan) }
+        guard !subscriptions[subscription].awaitsSnapshot else { return }
+        let log = subscriptions[subscription].replica.log
+        guard var index = log.index(after: subscriptions[subscription].position) else {
+            return lose(subscription, &plan)
+        }
+        // An entry has a name, a text and a frame; taken out as a whole, each would be retained for every reader.
         while index < log.entries.count, log.entries[index].seq <= last, !plan.isFull {
-            let entry = log.entries[index]
-            if entry.chunk != nil, isBehind || entry.frame == nil, let run = log.collapse(from: index) {
+            let frame = log.entries[index].frame
+            if isBehind || frame == nil, let run = log.collapse(from: index) {
                 index += run.count
                 plan.add(made: run.frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
-            } else if let frame = entry.frame {
+            } else if let frame {
+                plan.add(frame, then: .position(subscription: subscription, log.entries[index].seq))
                 index += 1
-                plan.add(frame, then: .position(subscription: subscription, entry.seq))
             } else {
                 return lose(subscription, &plan)
             }
         }
-        if index == log.entries.count, let farewell = cursor.farewell, !plan.isFull {
+        if index == log.entries.count, let farewell = subscriptions[subscription].farewell, !plan.isFull {
             plan.add(farewell, then: .left(subscription: subscription))
         }
     }
@@ -261,9 +262,11 @@ struct Outbox {
             if !whole { begin(frame, written: rest) }
             rest -= min(rest, frame.count)
         }
-        replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.count }
-        replies.removeFirst(sent.replies)
-        state.removeFirst(sent.states)
+        if sent.replies > 0 {
+            replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.count }
+            replies.removeFirst(sent.replies)
+        }
+        if sent.states > 0 { state.removeFirst(sent.states) }
         isBehind = count < plan.bytes
         return sent.farewells
     }
