@@ -26,6 +26,7 @@ func compare(_ options: CompareOptions) throws(Failure) {
     defer { coalescing.stop() }
 
     var report = Report(options)
+    let watch = CoreWatch([hub.server, plain.server, coalescing.server])
     for pair in 1...options.pairs {
         func measure(_ scenario: String, _ floor: FloorContender, _ run: (any Contender) throws(Failure) -> [Metric])
             throws(Failure)
@@ -49,6 +50,7 @@ func compare(_ options: CompareOptions) throws(Failure) {
         }
     }
     progress("")
+    report.disturbance = watch.disturbance
     print(report.table, terminator: "")
     if let path = options.json { try writeFile(report.json + [UInt8(ascii: "\n")], to: path) }
 }

@@ -6,7 +6,7 @@ final class FloorContender: Contender {
     /// Names as long as the hub's, so that its frames have the hub's size.
     var names: StreamNames?
     private let driver: Driver
-    private let server: ServerProcess
+    let server: ServerProcess
     private let audience: Audience
     private let publisher: WebSocketClient
     private var senders: [Sender] = []

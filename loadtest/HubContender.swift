@@ -13,7 +13,7 @@ final class HubContender: Contender {
     /// Of the newest stream.
     private(set) var names: StreamNames?
     private let driver: Driver
-    private let server: ServerProcess
+    let server: ServerProcess
     private let model: ScriptedModel
     private let audience: Audience
     private let author: HubSender

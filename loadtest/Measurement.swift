@@ -72,6 +72,31 @@ struct Stopwatch {
     }
 }
 
+/// How much of the servers' core others took from its making on.
+struct CoreWatch {
+    private let servers: [ServerProcess]
+    private let clock = nanoseconds(CLOCK_MONOTONIC)
+    private let ticks = Cores.serverTicks
+    private let used: UInt64
+
+    init(_ servers: [ServerProcess]) {
+        self.servers = servers
+        used = Self.used(by: servers)
+    }
+
+    /// As a share of the time that has passed; `nil` where the kernel does not tell.
+    var disturbance: Double? {
+        guard let ticks, let ticksNow = Cores.serverTicks else { return nil }
+        let ours = Double(Self.used(by: servers) - used)
+        let elapsed = Double(nanoseconds(CLOCK_MONOTONIC) - clock)
+        return max(0, (Double(ticksNow - ticks) * 1e7 - ours) / elapsed)
+    }
+
+    private static func used(by servers: [ServerProcess]) -> UInt64 {
+        servers.reduce(0) { $0 + $1.cpuNanoseconds }
+    }
+}
+
 private func nanoseconds(_ clock: Int32) -> UInt64 {
     var time = timespec()
     clock_gettime(clock, &time)

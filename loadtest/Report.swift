@@ -15,6 +15,9 @@ struct Report {
         var ratios: [Double] { zip(hub, floor).map { $0 / $1 } }
     }
 
+    /// The share of the servers' core that others used meanwhile.
+    var disturbance: Double?
+    private static let disturbanceMax = 0.05
     private let options: CompareOptions
     private var rows: [Row] = []
 
@@ -47,7 +50,13 @@ struct Report {
             let spread = row.isCompared ? "(\(fixed(ratios.min()!, 2)) to \(fixed(ratios.max()!, 2)))" : ""
             text += line("  " + row.metric, figure(row.hub.median), figure(row.floor.median), ratio, spread)
         }
-        return text + "\nEvery text and every answer was as it should be.\n"
+        return text + "\nEvery text and every answer was as it should be.\n" + disturbanceText
+    }
+
+    private var disturbanceText: String {
+        guard let disturbance else { return "" }
+        let share = "Other work took \(fixed(disturbance * 100, 0)) % of the servers' core"
+        return disturbance > Self.disturbanceMax ? share + ": do not rely on the times.\n" : share + ".\n"
     }
 
     private func line(_ name: String, _ hub: String, _ floor: String, _ ratio: String, _ spread: String) -> String {
@@ -70,6 +79,7 @@ struct Report {
         writer.field("cores", Cores.count)
         writer.field("watchers", options.watchers)
         writer.field("pairs", options.pairs)
+        writer.field("disturbance", disturbance)
         writer.key("figures")
         writer.beginArray()
         for row in rows {

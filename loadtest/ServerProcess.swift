@@ -30,7 +30,7 @@ final class ServerProcess {
         else {
             kill(processID, SIGKILL)
             waitpid(processID, nil, 0)
-            throw Failure("\(words[0]) did not start to listen; its log says:\n\(Self.contents(of: log))")
+            throw Failure("\(words[0]) did not start to listen; its log says:\n\(contents(of: log))")
         }
         (self.processID, self.port, self.clock) = (processID, port, clock)
     }
@@ -76,14 +76,6 @@ final class ServerProcess {
         }
         return String(decoding: bytes, as: UTF8.self)
     }
-
-    private static func contents(of path: String) -> String {
-        guard let file = fopen(path, "r") else { return "" }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes[..<count], as: UTF8.self)
-    }
 }
 
 /// Who runs where: the server alone on one core, the load test on another, so that neither pays for the other.
@@ -91,6 +83,19 @@ enum Cores {
     static let server: Int32 = 0
     static let loadTest: Int32 = 1
     static var count: Int { sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
+
+    /// CPU time that the server's core has given to anybody so far, in ticks of 10 ms, and to a hypervisor's others;
+    /// `nil` where the kernel does not tell.
+    static var serverTicks: UInt64? {
+        let name = "cpu\(server) "
+        guard let line = contents(of: "/proc/stat").split(separator: "\n").first(where: { $0.hasPrefix(name) }) else {
+            return nil
+        }
+        // user nice system idle iowait irq softirq steal (proc(5)); neither idle nor iowait is work.
+        let ticks = line.split(separator: " ").dropFirst().prefix(8).compactMap { UInt64($0) }
+        guard ticks.count == 8 else { return nil }
+        return ticks.reduce(0, +) - ticks[3] - ticks[4]
+    }
 
     /// Binds this thread. On a machine with one core, or where this is not allowed, everything runs everywhere.
     static func pin(to core: Int32) {
@@ -136,4 +141,13 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(Failure) {
     guard let file = fopen(path, "w") else { throw Failure("cannot write \(path)") }
     let count = fwrite(bytes, 1, bytes.count, file)
     guard fclose(file) == 0, count == bytes.count else { throw Failure("cannot write \(path)") }
+}
+
+/// The beginning of a file, or nothing.
+private func contents(of path: String) -> String {
+    guard let file = fopen(path, "r") else { return "" }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 4096)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes[..<count], as: UTF8.self)
 }
