@@ -8,7 +8,6 @@ protocol Contender {
     func send(inFlight: Int, each count: Int) throws(Failure) -> SendCost
     /// Streams text to all watchers for a while, so many tokens in flight.
     func stream(window: Int, seconds: Double) throws(Failure) -> ChunkCost
-    func stop()
 }
 
 /// Runs the hub and the floor in turn, prints what each costs and writes it down.
@@ -19,11 +18,8 @@ func compare(_ options: CompareOptions) throws(Failure) {
     let driver: Driver
     do throws(SystemError) { driver = try Driver() } catch { throw Failure("\(error)") }
     let hub = try HubContender(driver, options, in: directory)
-    defer { hub.stop() }
     let plain = try FloorContender(driver, options, in: directory, coalesces: false)
-    defer { plain.stop() }
     let coalescing = try FloorContender(driver, options, in: directory, coalesces: true)
-    defer { coalescing.stop() }
 
     var report = Report(options)
     let watch = CoreWatch([hub.server, plain.server, coalescing.server])

@@ -27,6 +27,7 @@ final class Driver: LoopHandler {
     /// - Parameter what: says in a failure what did not happen.
     func run(_ what: String, within seconds: Double = 20, until isDone: @escaping () -> Bool) throws(Failure) {
         self.isDone = isDone
+        defer { self.isDone = { false } }
         let deadline = loop.readClock() + UInt64(seconds * 1e9)
         let timer = loop.schedule(at: deadline) { [unowned self] in fail("\(what): not within \(fixed(seconds, 0)) s") }
         // The first turn must not wait for an event when everything has happened already.

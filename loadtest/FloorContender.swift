@@ -14,10 +14,10 @@ final class FloorContender: Contender {
     /// - Parameter coalesces: one send per watcher and turn, instead of one per watcher and frame.
     init(_ driver: Driver, _ options: CompareOptions, in directory: ScratchDirectory, coalesces: Bool) throws(Failure) {
         self.driver = driver
-        let file = coalesces ? "coalescing" : "plain"
+        let file = coalesces ? "floor-coalescing" : "floor-plain"
         server = try ServerProcess(
-            [options.floor, "-d", "\(directory.path)/floor-\(file).log"] + (coalesces ? ["-c"] : []),
-            log: "\(directory.path)/floor-\(file).err")
+            [options.floor, "-d", "\(directory.path)/\(file).log"] + (coalesces ? ["-c"] : []),
+            name: file, in: directory)
         let port = server.port
         audience = try Audience(driver, count: options.watchers, port: port) { _ in "/sub/1" }
         publisher = try WebSocketClient(driver, port: port, path: "/pub/1")
@@ -41,8 +41,6 @@ final class FloorContender: Contender {
             publisher.send(tokens.map { Script.chunk($0, room: names.room, stream: names.stream) })
         }.cost
     }
-
-    func stop() { server.stop() }
 }
 
 private func frame(_ number: Int) -> [UInt8] {

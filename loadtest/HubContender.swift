@@ -29,7 +29,7 @@ final class HubContender: Contender {
             [
                 options.hub, "serve", "--port", "0", "--loops", "1", "--data", "\(path)/data", "--config",
                 "\(path)/hub.json",
-            ], log: "\(path)/hub.err")
+            ], name: "hub", in: directory)
         let port = server.port
         audience = try Audience(driver, count: options.watchers, port: port) { "/ws?user_id=watcher-\($0)" }
         author = try HubSender(driver, port: port, user: "author")
@@ -99,8 +99,6 @@ final class HubContender: Contender {
         names = StreamNames(room: room, stream: StreamID(stream))
         return model.answering[0]
     }
-
-    func stop() { server.stop() }
 }
 
 /// One user with one socket and one room at a time.

@@ -1,18 +1,20 @@
 import CLinux
 import Glibc
 
-/// A server under test, in a process of its own.
+/// A server under test, in a process of its own that ends with this object.
 final class ServerProcess {
     /// Where it listens.
     let port: UInt16
     private let processID: pid_t
     private let clock: clockid_t
+    private let directory: ScratchDirectory
     private static let stopMilliseconds = 5000
 
     /// Starts it on core 0 and waits for its line `listening on http://HOST:PORT`.
     ///
-    /// - Parameter log: takes its standard error.
-    init(_ words: [String], log: String) throws(Failure) {
+    /// - Parameter directory: where the server writes; `name` is that of its standard error.
+    init(_ words: [String], name: String, in directory: ScratchDirectory) throws(Failure) {
+        let log = "\(directory.path)/\(name).err"
         // What a thread is bound to is what its children are bound to.
         Cores.pin(to: Cores.server)
         defer { Cores.pin(to: Cores.loadTest) }
@@ -32,7 +34,7 @@ final class ServerProcess {
             waitpid(processID, nil, 0)
             throw Failure("\(words[0]) did not start to listen; its log says:\n\(contents(of: log))")
         }
-        (self.processID, self.port, self.clock) = (processID, port, clock)
+        (self.processID, self.port, self.clock, self.directory) = (processID, port, clock, directory)
     }
 
     /// CPU time of all its threads so far, in nanoseconds.
@@ -43,7 +45,7 @@ final class ServerProcess {
     }
 
     /// Ends it, by force if it takes too long.
-    func stop() {
+    deinit {
         kill(processID, SIGTERM)
         for _ in 0..<Self.stopMilliseconds {
             if waitpid(processID, nil, WNOHANG) != 0 { return }
