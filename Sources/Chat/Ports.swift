@@ -44,10 +44,25 @@ public enum StorageRequest: Sendable {
     case finishExchange(ExchangeOutcome)
     /// Finds the status of an exchange by its stream.
     case findStream(StreamID)
+    /// Inserts a session of a room.
+    case createSession(SessionRecord)
+    /// Finds a session that was not closed, the default ones too; whether it has expired is the hub's to judge.
+    case findSession(SessionID)
+    /// Moves a session's expiry.
+    case touchSession(SessionID, expiresAt: Timestamp)
+    /// Ends a session for good; its exchanges stay in the history.
+    case closeSession(SessionID, at: Timestamp)
+    /// Makes a session forget its context, of one agent or of all (`nil`); answered with how many exchanges it forgot.
+    case resetSession(SessionID, agentType: String?, at: Timestamp)
+    /// Removes a session's exchanges (`nil`: all of the room's) from the history for good, but not those that have not
+    /// ended, and counts the room's exchanges anew.
+    case clearHistory(RoomID, SessionID?)
+    /// The last messages and responses of a session with an agent since its last reset, oldest first.
+    case context(SessionID, agentType: String, limit: Int)
     /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
     case historyBefore(RoomID, ExchangeID?, limit: Int)
     /// A page of exchanges by offset; newest first, with the total.
-    case historyPage(RoomID, limit: Int, offset: Int)
+    case historyPage(HistoryFilter, limit: Int, offset: Int)
     /// A page of a user's rooms with their newest exchange, with the total.
     case listRooms(UserID, RoomPage)
 }
@@ -141,6 +156,11 @@ public enum StorageResult: Sendable {
     case history([ExchangeRecord], nextBefore: ExchangeID?)
     case historyPage([ExchangeRecord], total: Int)
     case rooms([RoomListing], total: Int)
+    /// The session, or `nil`.
+    case session(SessionRecord?)
+    /// How many exchanges were forgotten or removed.
+    case cleared(Int)
+    case context([ContextMessage])
     /// The disk, the file or the lock failed; nothing of this request was stored.
     case unavailable
 }

@@ -35,6 +35,53 @@ public struct RoomRecord: Sendable, Equatable {
     }
 }
 
+/// A session: one client's binding of a user to a room, or the room's own that all share.
+public struct SessionRecord: Sendable, Equatable {
+    /// Names it.
+    public let sessionID: SessionID
+    /// Whose it is; `nil` for the room's default session.
+    public let userID: UserID?
+    /// The room it belongs to.
+    public let roomID: RoomID
+    /// When it was opened.
+    public let createdAt: Timestamp
+    /// When it ends unless it is used; `nil` for the default session, which does not expire.
+    public var expiresAt: Timestamp?
+
+    /// A session with all its facts.
+    public init(
+        sessionID: SessionID, userID: UserID?, roomID: RoomID, createdAt: Timestamp, expiresAt: Timestamp?
+    ) {
+        self.sessionID = sessionID
+        self.userID = userID
+        self.roomID = roomID
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+}
+
+/// Which exchanges a page of history holds: those that match every field that is set. One of the first three is set.
+public struct HistoryFilter: Sendable, Equatable {
+    /// Of this room.
+    public var roomID: RoomID?
+    /// Of this session.
+    public var sessionID: SessionID?
+    /// Begun by this user.
+    public var userID: UserID?
+    /// Answered by this agent.
+    public var agentType: String?
+
+    /// A filter; all of `roomID`'s exchanges where nothing else is given.
+    public init(
+        roomID: RoomID? = nil, sessionID: SessionID? = nil, userID: UserID? = nil, agentType: String? = nil
+    ) {
+        self.roomID = roomID
+        self.sessionID = sessionID
+        self.userID = userID
+        self.agentType = agentType
+    }
+}
+
 /// A room in a list: with its newest exchange, if it has one.
 public struct RoomListing: Sendable, Equatable {
     /// The room itself.
