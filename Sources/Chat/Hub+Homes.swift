@@ -11,7 +11,7 @@ extension Hub {
         case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
         case .createRoom(let record, let command): createRoom(record, command)
         case .cancelStream(let streamID, let command): cancelStream(streamID, command)
-        case .cancelSession(let sessionID, let command): cancelSession(sessionID, command)
+        case .sessionCommand(let sessionID, let command): perform(command, on: sessionID)
         case .snapshotWanted(let roomID, let ref, let cause, let seq):
             sendSnapshot(of: roomID, after: seq, to: ref, cause)
         case .replicaIdle(let roomID, let loop, let lastAnswer):
@@ -56,17 +56,23 @@ extension Hub {
         case .join(let joins):
             for join in joins { forward(command, to: join.roomID) }
         case .getRoom(let roomID), .updateRoom(let roomID, _), .deleteRoom(let roomID), .leave(let roomID),
-            .history(let roomID, _, _), .historyPage(let roomID, _, _), .openSession(let roomID),
-            .typing(let roomID, _), .read(let roomID, _):
+            .history(let roomID, _, _), .openSession(let roomID?), .typing(let roomID, _), .read(let roomID, _),
+            .clearHistory(let roomID?, nil):
             forward(command, to: roomID)
+        case .openSession(nil): makeRoom(RoomCreation(), command)
+        case .historyPage(let filter, let limit, let offset):
+            if let roomID = filter.roomID { return forward(command, to: roomID) }
+            ask(.historyPage(filter, limit: limit, offset: offset), .answer(command.origin, nil))
         case .send(let send):
             var command = command
             withUser(command.user) { command.hasPermit = $0.takePermit(max: configuration.limits.streamsPerUser) }
             forward(command, to: send.roomID)
         case .cancel(.room(let roomID, _)): forward(command, to: roomID)
         case .cancel(.stream(let id)): forward(.cancelStream(id, command), by: id.text, prefix: "stream_", command)
-        case .cancel(.session(let id)): forward(.cancelSession(id, command), by: id.text, prefix: "session_", command)
-        case .auth, .closeSession, .reset, .clearHistory, .ping:
+        case .cancel(.session(let id)), .closeSession(let id), .getSession(let id), .stopSession(let id),
+            .reset(let id, _), .clearHistory(_, let id?):
+            forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)
+        case .auth, .clearHistory, .ping:
             preconditionFailure("answered on the socket's loop")
         }
     }
@@ -121,7 +127,7 @@ extension Hub {
         rooms[record.roomID] = room
         touch(room)
         room.ask(
-            .createRoom(record, roomsMax: configuration.limits.roomsPerUser), .creation(record, command.origin))
+            .createRoom(record, roomsMax: configuration.limits.roomsPerUser), .creation(record, command))
     }
 
     private func cancelStream(_ streamID: StreamID, _ command: Command) {
@@ -133,13 +139,23 @@ extension Hub {
         room.cancel(.stream(streamID), command)
     }
 
-    private func cancelSession(_ sessionID: SessionID, _ command: Command) {
-        guard let room = sessionRooms[sessionID] else {
-            answer(command.origin, .success(.cancel(.ended(nil))), roomID: nil)
-            return
-        }
+    /// Takes a command to its session's room, which may have to be found first.
+    private func perform(_ command: Command, on sessionID: SessionID) {
+        guard let room = sessionRooms[sessionID] else { return ask(.findSession(sessionID), .session(command)) }
         touch(room)
-        room.cancel(.session(sessionID), command)
+        room.handle(command)
+    }
+
+    func found(_ result: StorageResult, for command: Command) {
+        switch result {
+        case .session(let session?):
+            withRoom(session.roomID) { room in
+                room.meet(session)
+                room.handle(command)
+            }
+        case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
+        default: answer(command.origin, .failure(.noSession), roomID: nil)
+        }
     }
 
     /// A room that has replicas is in memory, unless it was deleted; then its readers are on their way out.
@@ -156,6 +172,7 @@ extension Hub {
     /// The room's log and tail are gone from memory.
     func forget(_ room: Room) {
         guard rooms[room.id] === room else { return }
+        for session in room.sessions { sessionRooms[session.id] = nil }
         rooms[room.id] = nil
         if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
         memoryBytes -= room.accountedBytes
@@ -170,7 +187,8 @@ extension Hub {
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
         case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
         case .unavailable: .failure(.storageUnavailable)
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream: .success(.empty)
+        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .session, .cleared, .context:
+            .success(.empty)
         }
     }
 

@@ -91,24 +91,18 @@ extension Hub {
     private func notImplemented(_ request: ClientRequest) -> String? {
         switch request {
         case .auth: "`auth`"
-        case .openSession: "`open-session`"
-        case .closeSession: "`close-session`"
-        case .reset: "`reset`"
-        case .clearHistory: "`clear-history`"
         case .typing: "`typing`"
         case .read: "`read`"
         case .send(let send):
-            if send.busyPolicy == .interrupt {
-                "`if_busy: interrupt`"
-            } else if !send.wantsResponse {
+            if !send.wantsResponse {
                 "`respond: false`"
             } else if send.regenerateOf != nil {
                 "`regenerate_of`"
             } else {
                 nil
             }
-        case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .cancel, .history,
-            .historyPage, .ping:
+        case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .openSession, .closeSession,
+            .getSession, .stopSession, .cancel, .reset, .clearHistory, .history, .historyPage, .ping:
             nil
         }
     }

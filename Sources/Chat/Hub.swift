@@ -26,7 +26,7 @@ public final class Hub {
     var replicas: [RoomID: Replica] = [:]
     /// The rooms of streams that have not ended.
     var streamRooms: [StreamID: Room] = [:]
-    /// The rooms of sessions that have turns.
+    /// The rooms of the sessions that are in memory.
     var sessionRooms: [SessionID: Room] = [:]
     /// Rooms nobody uses, with the time since when, oldest first; see `Hub+Memory`.
     var idleRooms: [(room: Room, since: UInt64)] = []
@@ -45,6 +45,7 @@ public final class Hub {
         case room(Room, Room.Awaited)
         case answer(Origin, RoomID?)
         case streamStatus(Origin)
+        case session(Command)
     }
 
     /// - Parameter random: the source of identifiers.
@@ -119,6 +120,7 @@ public final class Hub {
             room.stored(result, for: awaited)
         case .answer(let origin, let roomID): answer(origin, answer(to: result), roomID: roomID)
         case .streamStatus(let origin): answer(origin, cancelAnswer(to: result), roomID: nil)
+        case .session(let command): found(result, for: command)
         }
         settle()
     }

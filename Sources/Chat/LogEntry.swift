@@ -16,6 +16,8 @@ public struct LogEntry: Sendable {
         case chunk(ChunkRecord)
         case streamStarted(StreamID)
         case streamEnded(StreamID)
+        /// What came before must not be shown to anyone who comes back.
+        case historyCleared
         case other
     }
 

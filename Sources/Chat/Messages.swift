@@ -69,7 +69,7 @@ public enum HubMessage: Sendable {
     case roomCommand(RoomID, Command)
     case createRoom(RoomRecord, Command)
     case cancelStream(StreamID, Command)
-    case cancelSession(SessionID, Command)
+    case sessionCommand(SessionID, Command)
     /// Replica to room's home.
     /// The snapshot has to be later than a position.
     case snapshotWanted(RoomID, ConnectionRef, JoinCause, after: UInt64)

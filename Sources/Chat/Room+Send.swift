@@ -20,6 +20,9 @@ final class PendingSend {
 // A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
 extension Room {
     func send(_ request: SendRequest, _ command: Command) {
+        if let wanted = request.sessionID, !sessions.contains(where: { $0.id == wanted }) {
+            return ask(.findSession(wanted), .session(command))
+        }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
             guard pending.message.text == request.text else { return refuse(command, .idempotencyConflict) }
             returnPermit(of: command)
@@ -31,6 +34,19 @@ extension Room {
         }
     }
 
+    /// A send named a session that is not in memory.
+    func foundSession(_ result: StorageResult, for command: Command) {
+        switch result {
+        case .session(let session?) where session.roomID == id:
+            meet(session)
+            handle(command)
+        case .session(.some):
+            refuse(command, HubError(.validationError, "`session_id` names a session of another room"))
+        case .unavailable: refuse(command, .storageUnavailable)
+        default: refuse(command, .noSession)
+        }
+    }
+
     // MARK: - Placing
 
     /// The turn that takes the message: the last waiting one, or a new one.
@@ -38,8 +54,11 @@ extension Room {
         if hub.isDraining {
             return .failure(HubError(.draining, "the hub is stopping; reconnect", retryAfterMilliseconds: 1000))
         }
-        guard let session = sessions.firstIndex(where: { $0.id == request.sessionID ?? record.defaultSessionID }) else {
-            return .failure(HubError(.notFound, "there is no such session in this room"))
+        guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
+            return .failure(.noSession)
+        }
+        if let owner = sessions[session].record.userID, owner != command.user {
+            return .failure(HubError(.accessDenied, "Access denied: the session belongs to another user"))
         }
         guard let agentType = agentType(for: request) else {
             let known = hub.configuration.agentTypes.joined(separator: ", ")
@@ -49,8 +68,17 @@ extension Room {
             return .failure(HubError(.busy, "too many messages are being stored", retryAfterMilliseconds: 200))
         }
         guard let running = sessions[session].turns.first else { return open(session, agentType, command) }
-        if request.busyPolicy == .reject {
+        switch request.busyPolicy {
+        case .queue: break
+        case .reject:
             return .failure(HubError(.streamActive, "stream \(running.streamID) is active in this session"))
+        case .interrupt:
+            // A turn is made first: without a permit nothing is interrupted.
+            let interrupted = sessions[session].turns
+            let placed = open(session, agentType, command)
+            guard case .success = placed else { return placed }
+            for turn in interrupted { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+            return placed
         }
         guard sessions[session].waitingMessages < Limits.waitingMessagesPerSession else {
             return .failure(
@@ -94,7 +122,6 @@ extension Room {
         turn.isClosed = sessions[session].turns.isEmpty
         sessions[session].turns.append(turn)
         hub.streamRooms[turn.streamID] = self
-        hub.sessionRooms[sessions[session].id] = self
         return .success(turn)
     }
 
@@ -102,6 +129,7 @@ extension Room {
         let message = MessageRecord(
             messageID: request.messageID, userID: command.user, role: .user, text: request.text,
             timestamp: now.timestamp, metadata: request.metadata)
+        if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) { slide(session) }
         let isQueued = sessions.contains { $0.turns.dropFirst().contains { $0 === turn } }
         let pending = PendingSend(command: command, turn: turn, message: message, isQueued: isQueued)
         turn.accepted += 1

@@ -18,7 +18,6 @@ extension Room {
 
     private func start(_ turn: Turn) {
         turn.phase = .streaming
-        turn.agentRuns = true
         turn.lastEventAt = now.instant
         ask(.startExchange(turn.exchangeID, at: now.timestamp), .start)
         append(.streamStarted(turn.streamID)) {
@@ -28,25 +27,35 @@ extension Room {
                     sessionID: turn.record.sessionID, agentType: turn.record.agentType, startedAt: now.timestamp))
         }
         snapshot = nil
-        let input = turn.record.messages.map(\.text).joined(separator: "\n")
+        guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
+        if let context = sessions[session].contexts[turn.record.agentType] { return launch(turn, context) }
+        ask(
+            .context(turn.record.sessionID, agentType: turn.record.agentType, limit: Limits.contextMessagesMax),
+            .context(turn))
+    }
+
+    func contextRead(_ turn: Turn, _ result: StorageResult) {
+        guard turn.verdict == nil, turn.phase == .streaming,
+            let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID })
+        else { return }
+        guard case .context(let context) = result else {
+            let error = StreamError(code: .storageUnavailable, message: "the conversation could not be read")
+            return stop(turn, StreamOutcome(status: .failed, error: error, endedAt: now.timestamp))
+        }
+        // A reset may have come while the answer was on its way.
+        sessions[session].contexts[turn.record.agentType] = turn.isForgotten ? [] : context
+        launch(turn, turn.isForgotten ? [] : context)
+    }
+
+    private func launch(_ turn: Turn, _ context: [ContextMessage]) {
+        turn.agentRuns = true
+        turn.lastEventAt = now.instant
         hub.effects.append(
             .startAgent(
                 AgentTurn(
                     streamID: turn.streamID, roomID: id, sessionID: turn.record.sessionID, userID: turn.record.userID,
-                    agentType: turn.record.agentType, input: input, context: context(of: turn),
-                    roomMetadata: record.metadata)))
-    }
-
-    /// What the session said before, oldest first.
-    private func context(of turn: Turn) -> [ContextMessage] {
-        let earlier = history.filter {
-            $0.sessionID == turn.record.sessionID && $0.agentType == turn.record.agentType
-        }
-        let messages = earlier.flatMap { exchange in
-            exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
-                + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
-        }
-        return messages.suffix(Limits.contextMessagesMax)
+                    agentType: turn.record.agentType, input: turn.record.messages.map(\.text).joined(separator: "\n"),
+                    context: context, roomMetadata: record.metadata)))
     }
 
     // MARK: - The agent speaks
@@ -152,7 +161,7 @@ extension Room {
             flushPending(turn)
             turn.phase = .stopping
             turn.stoppingSince = now.instant
-            hub.effects.append(.cancelAgent(turn.streamID))
+            if turn.agentRuns { hub.effects.append(.cancelAgent(turn.streamID)) } else { settle(turn) }
         case .stopping, .settling: break
         }
     }
@@ -228,6 +237,11 @@ extension Room {
         }
         remember(turn)
         cutHistory()
+        if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) {
+            if !turn.isForgotten { sessions[session].remember(turn.ended) }
+            sessions[session].contextUsedAt = now.instant
+            slide(session)
+        }
         snapshot = nil
         wantSummary()
         release(turn)
@@ -258,7 +272,6 @@ extension Room {
         guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
         sessions[session].turns.removeAll { $0 === turn }
         hub.streamRooms[turn.streamID] = nil
-        if sessions[session].turns.isEmpty { hub.sessionRooms[turn.record.sessionID] = nil }
         hub.gauges.releaseStream()
         hub.send(.permitReturned(turn.record.userID), toHomeOf: turn.record.userID)
         if let next = sessions[session].turns.first, next.phase == .waiting {

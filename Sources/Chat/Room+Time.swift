@@ -11,6 +11,7 @@ extension Room {
     static let stopNanosecondsMax: UInt64 = 5_000_000_000
 
     func tick() {
+        expireSessions()
         for turn in turns {
             if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
             checkpointIfDue(turn)

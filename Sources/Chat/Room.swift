@@ -31,10 +31,18 @@ final class Room {
     /// What a storage result is for.
     enum Awaited {
         case head
-        case creation(RoomRecord, Origin)
+        case creation(RoomRecord, Command)
         case insertion(PendingSend)
         case refusal(Command, HubError)
         case start
+        case session(Command)
+        case opening(SessionRecord, Command)
+        case closing(SessionRecord, Command)
+        case touched
+        case reset(Command)
+        case clearing(Command)
+        case reload
+        case context(Turn)
         case checkpoint(Turn)
         case outcome(Turn)
         case update(Origin, UserID)
@@ -135,10 +143,14 @@ final class Room {
         case .send(let send): self.send(send, command)
         case .cancel(let target): cancel(target, command)
         case .history(_, let before, let limit): ask(.historyBefore(id, before, limit: limit), .page(command.origin))
-        case .historyPage(_, let limit, let offset):
-            ask(.historyPage(id, limit: limit, offset: offset), .page(command.origin))
-        case .auth, .createRoom, .listRooms, .openSession, .closeSession, .reset, .clearHistory, .typing, .read, .ping:
-            preconditionFailure("never routed to a room")
+        case .historyPage(let filter, let limit, let offset):
+            ask(.historyPage(filter, limit: limit, offset: offset), .page(command.origin))
+        case .openSession: openSession(command)
+        case .closeSession(let id), .getSession(let id), .stopSession(let id), .reset(let id, _):
+            performOnSession(id, command)
+        case .clearHistory(_, let sessionID):
+            if let sessionID { performOnSession(sessionID, command) } else { clearHistory(of: nil, command) }
+        case .auth, .createRoom, .listRooms, .typing, .read, .ping: preconditionFailure("never routed to a room")
         }
     }
 
@@ -164,10 +176,17 @@ final class Room {
         awaiting -= 1
         switch awaited {
         case .head: loaded(result)
-        case .creation(let record, let origin): created(record, origin, result)
+        case .creation(let record, let command): created(record, command, result)
         case .insertion(let pending): inserted(pending, result)
         case .refusal(let command, let error): refuseUnlessStored(command, error, result)
-        case .start: break
+        case .start, .touched: break
+        case .session(let command): foundSession(result, for: command)
+        case .opening(let session, let command): sessionOpened(session, command, result)
+        case .closing(let session, let command): sessionClosed(session, command, result)
+        case .reset(let command): sessionReset(command, result)
+        case .clearing(let command): historyCleared(command, result)
+        case .reload: historyReloaded(result)
+        case .context(let turn): contextRead(turn, result)
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
         case .update(let origin, let user): updated(origin, user, result)
@@ -185,11 +204,16 @@ final class Room {
         }
     }
 
-    private func created(_ record: RoomRecord, _ origin: Origin, _ result: StorageResult) {
+    private func created(_ record: RoomRecord, _ command: Command, _ result: StorageResult) {
+        let origin = command.origin
         switch result {
         case .stored:
             becomeLive(RoomHead(room: record, members: [], history: [], nextBefore: nil))
-            hub.answer(origin, .success(.room(record)), roomID: id)
+            if case .openSession = command.request {
+                openSession(command)
+            } else {
+                hub.answer(origin, .success(.room(record)), roomID: id)
+            }
             notify(.membership, ServerFrame.roomAdded(record))
         case .roomLimitReached:
             let error = HubError(
@@ -209,7 +233,10 @@ final class Room {
         members = head.members
         history = head.history
         nextBefore = head.nextBefore
-        sessions = [Session(id: record.defaultSessionID)]
+        meet(
+            SessionRecord(
+                sessionID: record.defaultSessionID, userID: nil, roomID: id, createdAt: record.createdAt,
+                expiresAt: nil))
         phase = .live
         hub.replicas[id] = replica
         for command in parked { handle(command) }
@@ -295,6 +322,7 @@ final class Room {
 
     private func setTimer() {
         var deadline = turns.compactMap(nextDeadline).min()
+        if let next = sessions.compactMap(nextDeadline).min() { deadline = min(deadline ?? .max, next) }
         if summaryIsWanted, case .live = phase {
             deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds)
         }

@@ -59,6 +59,7 @@ public final class RoomLog {
             streams[record.streamID]?.lastSeq = entry.seq
         case .streamStarted(let id): streams[id] = StreamText()
         case .streamEnded(let id): streams[id]?.isLive = false
+        case .historyCleared: drop(entries.count)
         case .other: break
         }
         seq = entry.seq
@@ -219,14 +220,20 @@ public final class RoomLog {
     private func drop() {
         let recordsKept = recordsMax - recordsMax / 16
         let bytesKept = bytesMax - bytesMax / 16
-        var dropped = 0
-        while entries.count - dropped > 1, entries.count - dropped > recordsKept || frameBytes > bytesKept {
-            release(entries[dropped].frame)
-            base = entries[dropped].seq
-            dropped += 1
+        var bytesLeft = frameBytes
+        var count = 0
+        while entries.count - count > 1, entries.count - count > recordsKept || bytesLeft > bytesKept {
+            bytesLeft -= entries[count].frame?.count ?? 0
+            count += 1
         }
-        entries.removeFirst(dropped)
-        trimmed = max(0, trimmed - dropped)
+        drop(count)
+    }
+
+    private func drop(_ count: Int) {
+        for entry in entries.prefix(count) { release(entry.frame) }
+        if count > 0 { base = entries[count - 1].seq }
+        entries.removeFirst(count)
+        trimmed = max(0, trimmed - count)
         for (id, stream) in streams where !stream.isLive && stream.lastSeq <= base {
             bytes -= stream.text.count + stream.reasoning.count
             streams[id] = nil

@@ -20,6 +20,8 @@ final class Turn {
     var uncommitted = 0
     /// Sends of this turn that were taken, committed or not.
     var accepted = 0
+    /// The session was reset meanwhile: what comes of this turn is not part of its context.
+    var isForgotten = false
     /// Its place in the order of first commits, once it has one.
     var commit: Int?
     /// The first terminal cause to reach the home.
@@ -115,13 +117,4 @@ extension [UInt8] {
         while end > 0, self[end] & 0xc0 == 0x80 { end -= 1 }
         return self[..<end]
     }
-}
-
-/// A session's turns: one runs, the others wait in order.
-struct Session {
-    let id: SessionID
-    /// The first runs, or is about to.
-    var turns: [Turn] = []
-
-    var waitingMessages: Int { turns.dropFirst().reduce(0) { $0 + $1.accepted } }
 }

@@ -9,6 +9,14 @@ public enum Ack: Sendable, Equatable {
     case left(RoomID)
     case sent(SendReceipt)
     case cancel(CancelReceipt)
+    /// Answers `open-session` and `close-session`.
+    case session(SessionRecord)
+    /// What a session stopped: the running answer's text so far, or `nil` if nothing ran.
+    case stopped(SessionRecord, partial: String?)
+    /// How many exchanges a session forgot, of one agent or of all (`nil`).
+    case reset(SessionID, agentType: String?, count: Int)
+    /// How many exchanges were removed from the history.
+    case historyCleared(count: Int)
     /// Newest page that ends before `before`, oldest first; `nextBefore` asks for the page before it.
     case history([ExchangeRecord], nextBefore: ExchangeID?)
     /// A page by offset, newest first.

@@ -43,15 +43,20 @@ public enum ClientRequest: Sendable, Equatable {
     case listRooms(RoomPage)
     case join([JoinRequest])
     case leave(RoomID)
-    case openSession(RoomID)
+    /// Without a room, over HTTP only, a room is made first.
+    case openSession(RoomID?)
     case closeSession(SessionID)
+    /// Over HTTP only.
+    case getSession(SessionID)
+    /// Over HTTP only: cancels what runs and waits in a session, and tells the text so far.
+    case stopSession(SessionID)
     case send(SendRequest)
     case cancel(CancelTarget)
     case reset(SessionID, agentType: String?)
     case clearHistory(RoomID?, SessionID?)
     case history(RoomID, before: ExchangeID?, limit: Int)
     /// Over HTTP only: a page by offset, newest first.
-    case historyPage(RoomID, limit: Int, offset: Int)
+    case historyPage(HistoryFilter, limit: Int, offset: Int)
     case typing(RoomID, isActive: Bool)
     case read(RoomID, ExchangeID)
     case ping

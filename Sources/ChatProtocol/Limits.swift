@@ -30,6 +30,10 @@ public struct Limits: Sendable, Equatable {
     public static let uncommittedSendsPerRoom = 64
     /// Commands that wait for one room's head to load.
     public static let parkedCommandsPerRoom = 64
+    /// Minutes that a session lives after its last use.
+    public var sessionMinutes = 30
+    /// Minutes after its last use that a session's context stays in memory.
+    public static let idleContextMinutes = 10
     /// Seconds an agent may be silent before its stream fails.
     public var agentSilentSeconds = 60
     /// A response, in bytes: text, reasoning and events together.

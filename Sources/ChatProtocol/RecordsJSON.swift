@@ -9,6 +9,19 @@ extension JSONWriter {
         endObject()
     }
 
+    /// Writes a session: `session_id`, `user_id`, `room_id`, `created_at`, `expires_at`; the last is `null` for a
+    /// session that does not expire.
+    public mutating func session(_ session: SessionRecord) {
+        beginObject()
+        field("session_id", session.sessionID.text)
+        field("user_id", session.userID?.text)
+        field("room_id", session.roomID.text)
+        field("created_at", session.createdAt.rfc3339)
+        key("expires_at")
+        if let expiresAt = session.expiresAt { string(expiresAt.rfc3339) } else { null() }
+        endObject()
+    }
+
     /// Writes a row of a room list: a room with its `last_message`, `null` where there is none.
     public mutating func roomListing(_ listing: RoomListing) {
         beginObject()

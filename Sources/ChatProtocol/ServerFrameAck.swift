@@ -32,6 +32,18 @@ extension JSONWriter {
         case .left(let roomID): field("room_id", roomID.text)
         case .sent(let receipt): sendMembers(receipt)
         case .cancel(let receipt): cancelMembers(receipt)
+        case .session(let session):
+            key("session")
+            self.session(session)
+        case .stopped(let session, let partial):
+            key("session")
+            self.session(session)
+            field("partial_response", partial)
+        case .reset(let sessionID, let agentType, let count):
+            field("session_id", sessionID.text)
+            field("reset_scope", agentType ?? "all")
+            field("conversations_cleared", count)
+        case .historyCleared(let count): field("conversations_cleared", count)
         case .history(let exchanges, let nextBefore):
             exchangesField("exchanges", exchanges)
             field("next_before", nextBefore?.text)

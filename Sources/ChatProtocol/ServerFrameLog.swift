@@ -115,6 +115,27 @@ extension ServerFrame {
         }
     }
 
+    /// A session forgot its context, of one agent or of all (`nil`); its history stays.
+    public static func reset(
+        roomID: RoomID, seq: UInt64, sessionID: SessionID, agentType: String?, by userID: UserID
+    ) -> [UInt8] {
+        log("reset", roomID, seq) { writer in
+            writer.field("session_id", sessionID.text)
+            writer.field("reset_scope", agentType ?? "all")
+            writer.field("by", userID.text)
+        }
+    }
+
+    /// The history of a session, or of the whole room (`nil`), was removed: clients forget it too.
+    public static func historyCleared(
+        roomID: RoomID, seq: UInt64, sessionID: SessionID?, by userID: UserID
+    ) -> [UInt8] {
+        log("history-cleared", roomID, seq) { writer in
+            writer.field("session_id", sessionID?.text)
+            writer.field("by", userID.text)
+        }
+    }
+
     /// The last entry of a room's log.
     public static func roomDeleted(roomID: RoomID, seq: UInt64, by userID: UserID) -> [UInt8] {
         log("room-deleted", roomID, seq) { $0.field("by", userID.text) }

@@ -55,7 +55,7 @@ enum RoomRoutes {
         }
         return .command(
             user: try user(head.query("user_id"), head),
-            request: .historyPage(roomID, limit: limit, offset: offset), render: .history(limit: limit, offset: offset))
+            request: .historyPage(HistoryFilter(roomID: roomID), limit: limit, offset: offset), render: .history(limit: limit, offset: offset))
     }
 }
 

@@ -1,0 +1,166 @@
+import ChatProtocol
+import Wire
+
+// Sessions of a room: they open, are used, forget, expire and close. Only those in use are in memory.
+extension Room {
+    /// Takes a session that storage knows into memory.
+    func meet(_ session: SessionRecord) {
+        guard !sessions.contains(where: { $0.id == session.sessionID }) else { return }
+        sessions.append(Session(record: session))
+        hub.sessionRooms[session.sessionID] = self
+    }
+
+    /// The session's place, if it is in memory and its time is not over.
+    func liveSession(_ id: SessionID) -> Int? {
+        sessions.firstIndex { $0.id == id && !$0.isExpired(at: now.timestamp) }
+    }
+
+    // MARK: - Opening and closing
+
+    func openSession(_ command: Command) {
+        let session = SessionRecord(
+            sessionID: SessionID(hub.makeID("session_", in: id)), userID: command.user, roomID: id,
+            createdAt: now.timestamp, expiresAt: nextExpiry)
+        ask(.createSession(session), .opening(session, command))
+    }
+
+    func sessionOpened(_ session: SessionRecord, _ command: Command, _ result: StorageResult) {
+        guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        meet(session)
+        answer(command, .success(.session(session)))
+    }
+
+    func sessionClosed(_ session: SessionRecord, _ command: Command, _ result: StorageResult) {
+        guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        answer(command, .success(.session(session)))
+    }
+
+    /// A session whose time is over leaves memory, and a context that nobody used for a while.
+    func expireSessions() {
+        for (index, session) in sessions.enumerated().reversed() where session.turns.isEmpty {
+            if session.isExpired(at: now.timestamp) {
+                hub.sessionRooms[session.id] = nil
+                sessions.remove(at: index)
+            } else if !session.contexts.isEmpty, now.instant >= contextEnd(session) {
+                sessions[index].contexts = [:]
+            }
+        }
+    }
+
+    func nextDeadline(_ session: Session) -> UInt64? {
+        guard session.turns.isEmpty else { return nil }
+        let expiry = session.record.expiresAt.map { expiresAt in
+            now.instant + UInt64(max(0, expiresAt.milliseconds - now.timestamp.milliseconds)) * 1_000_000
+        }
+        let context = session.contexts.isEmpty ? nil : contextEnd(session)
+        return [expiry, context].compactMap { $0 }.min()
+    }
+
+    private func contextEnd(_ session: Session) -> UInt64 {
+        session.contextUsedAt + UInt64(Limits.idleContextMinutes) * 60 * 1_000_000_000
+    }
+
+    private var nextExpiry: Timestamp {
+        Timestamp(milliseconds: now.timestamp.milliseconds + Int64(limits.sessionMinutes) * 60_000)
+    }
+
+    /// A use of the session moves its end.
+    func slide(_ index: Int) {
+        guard sessions[index].record.expiresAt != nil else { return }
+        sessions[index].record.expiresAt = nextExpiry
+        ask(.touchSession(sessions[index].id, expiresAt: nextExpiry), .touched)
+    }
+
+    // MARK: - Commands on a session
+
+    func performOnSession(_ sessionID: SessionID, _ command: Command) {
+        guard let index = liveSession(sessionID) else { return answer(command, .failure(.noSession)) }
+        let session = sessions[index]
+        switch command.request {
+        case .getSession: answer(command, .success(.session(session.record)))
+        case .stopSession: stop(session, command)
+        case .closeSession: close(index, command)
+        case .reset(_, let agentType):
+            ask(.resetSession(sessionID, agentType: agentType, at: now.timestamp), .reset(command))
+        case .clearHistory(let roomID, _):
+            guard roomID == nil || roomID == id else {
+                return answer(command, .failure(HubError(.validationError, "`room_id` must be the session's room")))
+            }
+            clearHistory(of: sessionID, command)
+        default: preconditionFailure("no command on a session")
+        }
+    }
+
+    private func stop(_ session: Session, _ command: Command) {
+        guard let running = session.turns.first, running.verdict == nil else {
+            return answer(command, .success(.stopped(session.record, partial: nil)))
+        }
+        flushPending(running)
+        for turn in session.turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        let partial = String(decoding: running.text, as: UTF8.self)
+        answer(command, .success(.stopped(session.record, partial: partial)))
+    }
+
+    private func close(_ index: Int, _ command: Command) {
+        let session = sessions[index]
+        guard session.record.userID != nil else {
+            return answer(
+                command, .failure(HubError(.validationError, "the room's default session lives as long as the room")))
+        }
+        for turn in session.turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        sessions[index].record.expiresAt = now.timestamp
+        ask(.closeSession(session.id, at: now.timestamp), .closing(session.record, command))
+    }
+
+    // MARK: - Forgetting
+
+    func sessionReset(_ command: Command, _ result: StorageResult) {
+        guard case .cleared(let count) = result, case .reset(let sessionID, let agentType) = command.request else {
+            return answer(command, .failure(.storageUnavailable))
+        }
+        if let index = sessions.firstIndex(where: { $0.id == sessionID }) { sessions[index].forget(agentType) }
+        answer(command, .success(.reset(sessionID, agentType: agentType, count: count)))
+        append(.other) {
+            .textFrame(
+                ServerFrame.reset(roomID: id, seq: $0, sessionID: sessionID, agentType: agentType, by: command.user))
+        }
+    }
+
+    func clearHistory(of sessionID: SessionID?, _ command: Command) {
+        ask(.clearHistory(id, sessionID), .clearing(command))
+    }
+
+    func historyCleared(_ command: Command, _ result: StorageResult) {
+        guard case .cleared(let count) = result, case .clearHistory(_, let sessionID) = command.request else {
+            return answer(command, .failure(.storageUnavailable))
+        }
+        record.messageCount -= count
+        history.removeAll { sessionID == nil || $0.sessionID == sessionID }
+        for index in sessions.indices where sessionID == nil || sessions[index].id == sessionID {
+            sessions[index].forget(nil)
+        }
+        snapshot = nil
+        answer(command, .success(.historyCleared(count: count)))
+        append(.historyCleared) {
+            .textFrame(ServerFrame.historyCleared(roomID: id, seq: $0, sessionID: sessionID, by: command.user))
+        }
+        wantSummary()
+        // Older exchanges of other sessions may have room in the snapshot now.
+        ask(.loadRoom(id), .reload)
+    }
+
+    func historyReloaded(_ result: StorageResult) {
+        guard case .room(let head?) = result else { return }
+        let running = Set(turns.map(\.exchangeID))
+        let read = head.history.filter { !running.contains($0.exchangeID) }
+        let known = Set(read.map(\.exchangeID))
+        // What ended after the read was asked for stays behind what was read.
+        history = read + history.filter { !known.contains($0.exchangeID) }
+        nextBefore = head.nextBefore
+        snapshot = nil
+    }
+}
+
+extension HubError {
+    static let noSession = HubError(.notFound, "Session not found or expired")
+}

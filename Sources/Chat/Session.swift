@@ -1,0 +1,35 @@
+import ChatProtocol
+import Wire
+
+/// A session as its room's home holds it: one turn runs, the others wait in order.
+struct Session {
+    var record: SessionRecord
+    /// The first runs, or is about to.
+    var turns: [Turn] = []
+    /// What each agent remembers, read from storage when it is first needed.
+    var contexts: [String: [ContextMessage]] = [:]
+    /// When a context was last used.
+    var contextUsedAt: UInt64 = 0
+
+    var id: SessionID { record.sessionID }
+    var waitingMessages: Int { turns.dropFirst().reduce(0) { $0 + $1.accepted } }
+
+    /// Whether its time is over; a turn keeps it alive.
+    func isExpired(at now: Timestamp) -> Bool {
+        turns.isEmpty && record.expiresAt.map { $0 <= now } ?? false
+    }
+
+    /// Adds what a turn said to what its agent remembers, if that is in memory.
+    mutating func remember(_ exchange: ExchangeRecord) {
+        guard var context = contexts[exchange.agentType] else { return }
+        context += exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
+        if !exchange.text.isEmpty { context.append(ContextMessage(role: .assistant, text: exchange.text)) }
+        contexts[exchange.agentType] = context.suffix(Limits.contextMessagesMax)
+    }
+
+    /// Forgets the context of one agent, or of all (`nil`), and what running turns would add to it.
+    mutating func forget(_ agentType: String?) {
+        if let agentType { contexts[agentType] = [] } else { contexts = contexts.mapValues { _ in [] } }
+        for turn in turns where agentType == nil || turn.record.agentType == agentType { turn.isForgotten = true }
+    }
+}
