@@ -13,6 +13,8 @@ public enum Effect: Sendable {
     case cancelAgent(StreamID)
     /// Call `Hub.timerFired` at an instant; `nil` is the hub's own sweep.
     case timer(RoomID?, at: UInt64)
+    /// The event stream that an HTTP request asked for begins: its head goes first.
+    case beginEvents(ConnectionRef)
     /// Answer the HTTP request that a connection waits with.
     case answerHTTP(ConnectionRef, Result<Ack, HubError>)
     /// Close a WebSocket of this loop.

@@ -69,6 +69,9 @@ extension Hub {
             forward(command, to: send.roomID)
         case .cancel(.room(let roomID, _)): forward(command, to: roomID)
         case .cancel(.stream(let id)): forward(.cancelStream(id, command), by: id.text, prefix: "stream_", command)
+        case .watch(let watch):
+            let id = watch.sessionID
+            forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)
         case .cancel(.session(let id)), .closeSession(let id), .getSession(let id), .stopSession(let id),
             .reset(let id, _), .clearHistory(_, let id?):
             forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)

@@ -13,12 +13,14 @@ extension Hub {
         for roomID in connection.outbox.wrote(count, of: plan) {
             guard let index = connection.outbox.subscription(of: roomID) else { continue }
             unsubscribe(connection, from: connection.outbox.subscriptions[index].replica)
+            if connection.watched != nil { connection.isOver = true }
         }
         for roomID in plan.lost {
             guard let index = connection.outbox.subscription(of: roomID) else { continue }
             connection.outbox.subscriptions[index].awaitsSnapshot = true
             let position = connection.outbox.subscriptions[index].position
-            send(.snapshotWanted(roomID, connection.ref, .fellBehind, after: position), toHomeOf: roomID)
+            let cause = connection.watched.map(JoinCause.watching) ?? .fellBehind
+            send(.snapshotWanted(roomID, connection.ref, cause, after: position), toHomeOf: roomID)
         }
         if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
             connection.isReadingPaused = false
@@ -102,7 +104,7 @@ extension Hub {
                 nil
             }
         case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .openSession, .closeSession,
-            .getSession, .stopSession, .cancel, .reset, .clearHistory, .history, .historyPage, .ping:
+            .getSession, .stopSession, .watch, .cancel, .reset, .clearHistory, .history, .historyPage, .ping:
             nil
         }
     }
@@ -183,7 +185,8 @@ extension Hub {
             deliver(.success(.left(roomID)), to: origin, roomID: roomID, barrier: nil)
         case .deleted:
             let farewell = SharedBytes.textFrame(ServerFrame.left(roomID: roomID, reason: .deletion))
-            for connection in replica.subscribers {
+            // An event stream has its own last event, which comes before this.
+            for connection in replica.subscribers where connection.watched == nil {
                 guard let index = connection.outbox.subscription(of: roomID) else { continue }
                 connection.outbox.subscriptions[index].farewell = farewell
                 connection.outbox.subscriptions[index].awaitsSnapshot = false
@@ -211,6 +214,7 @@ extension Hub {
             send(.snapshotWanted(roomID, answer.connection, answer.cause, after: seq), toHomeOf: roomID)
             return
         }
+        if case .watching(let stream) = answer.cause { return beginEvents(of: stream, answer, connection, replica) }
         if case .requested = answer.cause { connection.joinEnded(replica.log.roomID) }
         replica.subscribe(connection, at: answer.position.seq)
         let prefix = ServerFrame.joinedPrefix(id: answer.cause.frameID)
@@ -218,6 +222,21 @@ extension Hub {
         WebSocketFrameWriter.header(
             opcode: .text, payloadCount: prefix.count + answer.body.count, fin: true, into: &head)
         connection.outbox.reply(SharedBytes(head + prefix), body: answer.body)
+        repliesGrew(connection)
+    }
+
+    private func beginEvents(
+        of stream: StreamID, _ answer: JoinAnswer, _ connection: Connection, _ replica: Replica
+    ) {
+        if connection.watched == nil { effects.append(.beginEvents(connection.ref)) }
+        connection.watched = stream
+        connection.outbox.reply(answer.body)
+        if answer.isLast {
+            unsubscribe(connection, from: replica)
+            connection.isOver = true
+        } else {
+            replica.subscribe(connection, at: answer.position.seq, stream: stream)
+        }
         repliesGrew(connection)
     }
 

@@ -94,7 +94,18 @@ public final class Hub {
         settle()
     }
 
-    /// A WebSocket is gone. A lost connection is never a cancel.
+    /// An HTTP request asks for an answer as an event stream. `Effect.beginEvents` comes first, or an answer without one.
+    public func watch(_ request: WatchRequest, user: UserID, from ref: ConnectionRef, now: Now) -> Connection {
+        self.now = now
+        let connection = Connection(ref: ref, user: user)
+        connections[ref] = connection
+        let command = Command(origin: Origin(connection: ref, face: .http), user: user, request: .watch(request))
+        send(.command(command), toHomeOf: user)
+        settle()
+        return connection
+    }
+
+    /// A WebSocket or an event stream is gone. A lost connection is never a cancel.
     public func closed(_ connection: Connection, now: Now) {
         self.now = now
         guard connections.removeValue(forKey: connection.ref) != nil else { return }

@@ -112,11 +112,13 @@ public enum JoinCause: Sendable, Equatable {
     case requested(id: String?)
     /// The reader fell behind the log; nobody asked.
     case fellBehind
+    /// An event stream of one answer.
+    case watching(StreamID)
 
     var frameID: String? {
         switch self {
         case .requested(let id): id
-        case .fellBehind: nil
+        case .fellBehind, .watching: nil
         }
     }
 }
@@ -131,6 +133,8 @@ public struct JoinAnswer: Sendable {
     let body: SharedBytes
     let position: LogPosition
     let missed: [LogEntry]
+    /// The body says it all: no cursor is needed.
+    var isLast = false
 }
 
 /// A reply that must not overtake the log: it waits until the socket's cursor of the room has reached `seq`.

@@ -102,6 +102,8 @@ struct Subscription {
     var position: UInt64
     /// Its place among the replica's subscribers.
     var place: Int
+    /// An event stream reads this answer alone.
+    var stream: StreamID?
     /// A snapshot was asked for; until it comes nothing of this room is sent.
     var awaitsSnapshot = false
     /// What is sent when the cursor has reached the end of a deleted room's log.
@@ -213,6 +215,7 @@ struct Outbox {
 
     private mutating func planLog(of subscription: Int, through last: UInt64 = .max, _ plan: inout WritePlan) {
         guard !subscriptions[subscription].awaitsSnapshot else { return }
+        if let stream = subscriptions[subscription].stream { return planEvents(of: stream, subscription, &plan) }
         let log = subscriptions[subscription].replica.log
         guard var index = log.index(after: subscriptions[subscription].position) else {
             return lose(subscription, &plan)
@@ -232,6 +235,24 @@ struct Outbox {
         }
         if index == log.entries.count, let farewell = subscriptions[subscription].farewell, !plan.isFull {
             plan.add(farewell, then: .left(subscription: subscription))
+        }
+    }
+
+    /// The same for an event stream, whose events are made of the log's texts and merge whatever is there.
+    private mutating func planEvents(of stream: StreamID, _ subscription: Int, _ plan: inout WritePlan) {
+        let log = subscriptions[subscription].replica.log
+        guard var index = log.index(after: subscriptions[subscription].position) else {
+            return lose(subscription, &plan)
+        }
+        while index < log.entries.count, !plan.isFull {
+            switch log.events(of: stream, from: index) {
+            case .content(let frame, let count):
+                index += count
+                plan.add(made: frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
+            case .ended(let frame, _): return plan.add(made: frame, then: .left(subscription: subscription))
+            case .nothing: return
+            case .lost: return lose(subscription, &plan)
+            }
         }
     }
 

@@ -17,13 +17,15 @@ final class Replica {
     }
 
     /// Starts a cursor, or moves the one that the connection has.
-    func subscribe(_ connection: Connection, at position: UInt64) {
+    ///
+    /// - Parameter stream: the one answer that an event stream reads.
+    func subscribe(_ connection: Connection, at position: UInt64, stream: StreamID? = nil) {
         if let index = connection.outbox.subscription(of: log.roomID) {
             connection.outbox.subscriptions[index].position = position
             connection.outbox.subscriptions[index].awaitsSnapshot = false
         } else {
             connection.outbox.subscriptions.append(
-                Subscription(replica: self, position: position, place: subscribers.count))
+                Subscription(replica: self, position: position, place: subscribers.count, stream: stream))
             subscribers.append(connection)
         }
     }
@@ -52,6 +54,10 @@ public final class Connection {
     private(set) var joinsInFlight: [RoomID] = []
     /// It stands in its loop's list of connections with something to send.
     var isDirty = false
+    /// The answer that an event stream shows, once it is known.
+    var watched: StreamID?
+    /// The event stream has its last event: it ends when everything is sent.
+    public internal(set) var isOver = false
     /// Too many replies wait: the shell is not to read from it.
     public internal(set) var isReadingPaused = false
 

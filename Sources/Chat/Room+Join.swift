@@ -25,6 +25,9 @@ extension Room {
 
     /// - Parameter seq: a kept snapshot that is not later than this was of no use to the reader.
     func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause, after seq: UInt64? = nil) {
+        if case .watching(let stream) = cause {
+            return sendEvents(StreamEvent.lost(at: position), of: stream, to: ref, isLast: true)
+        }
         let kept = keptSnapshot(for: ref.loop, after: seq) ?? makeSnapshot()
         sendAnswer(
             JoinAnswer(
@@ -62,7 +65,7 @@ extension Room {
 
     private func makeSnapshot() -> (KeptSnapshot, [LogEntry]) {
         turns.forEach(flushPending)
-        let position = LogPosition(epoch: log.epoch, seq: log.seq)
+        let position = position
         let contents = RoomSnapshot(
             room: record, position: position, history: history, nextBefore: nextBefore,
             streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
@@ -80,7 +83,7 @@ extension Room {
         return log.entries(after: position, through: openedAt)
     }
 
-    private func sendAnswer(_ answer: JoinAnswer) {
+    func sendAnswer(_ answer: JoinAnswer) {
         flushFlow()
         let loop = answer.connection.loop
         guard loop != hub.index else { return hub.apply(.joined(answer), to: replica) }
@@ -88,7 +91,6 @@ extension Room {
             links[index].lastAnswer = answer.number
         } else {
             links.append(ReplicaLink(loop: loop, openedAt: log.seq, lastAnswer: answer.number))
-            let position = LogPosition(epoch: log.epoch, seq: log.seq)
             let texts = log.liveTexts(turns.map(\.streamID))
             hub.send(.flow(id, [.open(position, texts: texts)]), to: loop)
         }

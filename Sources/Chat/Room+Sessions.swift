@@ -79,6 +79,7 @@ extension Room {
         switch command.request {
         case .getSession: answer(command, .success(.session(session.record)))
         case .stopSession: stop(session, command)
+        case .watch(let watch): self.watch(watch, session, command)
         case .closeSession: close(index, command)
         case .reset(_, let agentType):
             ask(.resetSession(sessionID, agentType: agentType, at: now.timestamp), .reset(command))

@@ -229,7 +229,7 @@ extension Room {
     /// The last entry of a stream; the session's next turn may start.
     func end(_ turn: Turn, storedLength: Int? = nil) {
         guard let verdict = turn.verdict else { return }
-        append(.streamEnded(turn.streamID)) {
+        append(.streamEnded(turn.streamID, verdict)) {
             .textFrame(
                 ServerFrame.streamEnded(
                     roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID, outcome: verdict,

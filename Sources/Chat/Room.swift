@@ -148,6 +148,7 @@ final class Room {
         case .openSession: openSession(command)
         case .closeSession(let id), .getSession(let id), .stopSession(let id), .reset(let id, _):
             performOnSession(id, command)
+        case .watch(let watch): performOnSession(watch.sessionID, command)
         case .clearHistory(_, let sessionID):
             if let sessionID { performOnSession(sessionID, command) } else { clearHistory(of: nil, command) }
         case .auth, .createRoom, .listRooms, .typing, .read, .ping: preconditionFailure("never routed to a room")

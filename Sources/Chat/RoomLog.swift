@@ -58,7 +58,7 @@ public final class RoomLog {
             entry.delta = []
             streams[record.streamID]?.lastSeq = entry.seq
         case .streamStarted(let id): streams[id] = StreamText()
-        case .streamEnded(let id): streams[id]?.isLive = false
+        case .streamEnded(let id, _): streams[id]?.isLive = false
         case .historyCleared: drop(entries.count)
         case .other: break
         }
@@ -142,9 +142,13 @@ public final class RoomLog {
         let key = CollapseKey(firstSeq: entries[index].firstSeq, seq: entries[end - 1].seq)
         if let kept = collapsed.first(where: { $0.key == key }) { return (kept.frame, end - index) }
         let frame = encodeCollapsed(entries[index..<end], key)
+        keep(frame, key)
+        return (frame, end - index)
+    }
+
+    private func keep(_ frame: SharedBytes, _ key: CollapseKey) {
         if collapsed.count == 8 { collapsed.removeFirst() }
         collapsed.append((key, frame))
-        return (frame, end - index)
     }
 
     private func encodeCollapsed(_ run: ArraySlice<LogEntry>, _ key: CollapseKey) -> SharedBytes {
@@ -178,6 +182,69 @@ public final class RoomLog {
         switch part.kind {
         case .text: return stream.text[part.offset..<part.offset + part.length]
         case .reasoning: return stream.reasoning[part.offset..<part.offset + part.length]
+        }
+    }
+
+    // MARK: - Event streams
+
+    /// What an event stream of one answer reads next.
+    enum Events {
+        /// Text of so many entries as one event; entries of others between them are passed over.
+        case content(SharedBytes, count: Int)
+        case ended(SharedBytes, count: Int)
+        /// So many entries mean nothing to it.
+        case nothing(count: Int)
+        /// The text is not here.
+        case lost
+    }
+
+    func events(of id: StreamID, from index: Int) -> Events {
+        var range: Range<Int>?
+        var end = index
+        while end < entries.count {
+            switch entries[end].content {
+            case .chunk(let record) where record.streamID == id && record.kind == .text:
+                guard (range?.count ?? 0) + record.length <= Limits.chunkBytesMax || range == nil else {
+                    return content(of: id, range, index..<end)
+                }
+                range = (range?.lowerBound ?? record.offset)..<record.offset + record.length
+            case .streamEnded(id, let outcome):
+                if range != nil { return content(of: id, range, index..<end) }
+                let position = LogPosition(epoch: epoch, seq: entries[end].seq)
+                return .ended(SharedBytes(StreamEvent.ended(outcome, at: position)), count: end + 1 - index)
+            case .chunk, .streamStarted, .streamEnded, .historyCleared, .other: break
+            }
+            end += 1
+        }
+        return content(of: id, range, index..<end)
+    }
+
+    private func content(of id: StreamID, _ range: Range<Int>?, _ run: Range<Int>) -> Events {
+        guard let range else { return .nothing(count: run.count) }
+        guard let text = streams[id]?.text, range.upperBound <= text.count else { return .lost }
+        let key = CollapseKey(
+            firstSeq: entries[run.lowerBound].firstSeq, seq: entries[run.upperBound - 1].seq, stream: id)
+        if let kept = collapsed.first(where: { $0.key == key }) { return .content(kept.frame, count: run.count) }
+        let position = LogPosition(epoch: epoch, seq: key.seq)
+        let frame = SharedBytes(StreamEvent.content(text[range], at: position))
+        keep(frame, key)
+        return .content(frame, count: run.count)
+    }
+
+    /// Where in a stream's text a reader stands that has seen everything up to a position; `nil` if that is not known.
+    func textOffset(of id: StreamID, after position: UInt64, length: Int) -> Int? {
+        guard let index = index(after: position) else { return nil }
+        for entry in entries[index...] {
+            if let record = entry.chunk, record.streamID == id, record.kind == .text { return record.offset }
+        }
+        return length
+    }
+
+    /// The streams that ended after a position, newest first.
+    func streamsEnded(after position: UInt64) -> [StreamID] {
+        guard let index = index(after: position) else { return [] }
+        return entries[index...].reversed().compactMap { entry in
+            if case .streamEnded(let id, _) = entry.content { id } else { nil }
         }
     }
 
@@ -259,6 +326,8 @@ private final class StreamText {
 private struct CollapseKey: Equatable {
     let firstSeq: UInt64
     let seq: UInt64
+    /// The stream, in the form of an event stream; `nil` for a WebSocket frame.
+    var stream: StreamID?
 }
 
 extension SharedBytes {

@@ -52,6 +52,8 @@ public enum ClientRequest: Sendable, Equatable {
     case stopSession(SessionID)
     case send(SendRequest)
     case cancel(CancelTarget)
+    /// Over HTTP only: a session's running answer as an event stream.
+    case watch(WatchRequest)
     case reset(SessionID, agentType: String?)
     case clearHistory(RoomID?, SessionID?)
     case history(RoomID, before: ExchangeID?, limit: Int)
@@ -177,6 +179,26 @@ public struct SendRequest: Sendable, Equatable {
         self.messageID = messageID
         self.busyPolicy = busyPolicy
         wantsResponse = true
+    }
+}
+
+/// Which answer an event stream shows, and from where.
+public struct WatchRequest: Sendable, Equatable {
+    /// The session whose answer it is.
+    public let sessionID: SessionID
+    /// The stream, where the client knows it; else the session's running one.
+    public var streamID: StreamID?
+    /// The last event that the client has seen.
+    public var after: LogPosition?
+    /// Only an answer to this very text is meant.
+    public var text: String?
+
+    /// A session's answer.
+    public init(sessionID: SessionID, streamID: StreamID? = nil, after: LogPosition? = nil, text: String? = nil) {
+        self.sessionID = sessionID
+        self.streamID = streamID
+        self.after = after
+        self.text = text
     }
 }
 

@@ -1,0 +1,63 @@
+import Wire
+
+/// The events of a stream over HTTP (WHATWG event stream, seed 001): one `data:` line each with an `id:` before it.
+public enum StreamEvent {
+    /// A piece of the answer: `{"status":"streaming","content":…}`.
+    public static func content(_ delta: ArraySlice<UInt8>, at position: LogPosition) -> [UInt8] {
+        event(at: position, capacity: delta.count + delta.count / 8 + 128) { writer in
+            writer.field("status", "streaming")
+            writer.key("content")
+            writer.string(utf8: delta)
+        }
+    }
+
+    /// The first event: the stream's names, and an empty piece for clients that look at nothing else.
+    public static func began(_ exchange: ExchangeRecord, at position: LogPosition) -> [UInt8] {
+        event(at: position) { writer in
+            writer.field("status", "streaming")
+            writer.field("content", "")
+            writer.field("session_id", exchange.sessionID.text)
+            writer.field("room_id", exchange.roomID.text)
+            writer.field("exchange_id", exchange.exchangeID.text)
+            writer.field("stream_id", exchange.streamID.text)
+            writer.field("agent_type", exchange.agentType)
+        }
+    }
+
+    /// The last event: `completed`, `cancelled`, or `error` with its code.
+    public static func ended(_ outcome: StreamOutcome, at position: LogPosition) -> [UInt8] {
+        event(at: position) { writer in
+            switch outcome.status {
+            case .completed, .waiting, .streaming: writer.field("status", "completed")
+            case .cancelled: writer.field("status", "cancelled")
+            case .failed, .interrupted:
+                writer.field("status", "error")
+                writer.field("error", outcome.error?.message ?? "the answer was interrupted")
+                writer.field("error_code", outcome.error?.code.rawValue ?? "INTERRUPTED")
+            }
+            writer.field("finish_reason", outcome.finishReason)
+        }
+    }
+
+    /// The last event for a reader that cannot be served without a hole or a repetition.
+    public static func lost(at position: LogPosition) -> [UInt8] {
+        event(at: position) { writer in
+            writer.field("status", "error")
+            writer.field("error", "the place in the answer is lost; read the history")
+            writer.field("error_code", "POSITION_LOST")
+        }
+    }
+
+    /// A line that keeps the connection alive and means nothing.
+    public static func comment(_ word: StaticString) -> [UInt8] { Array(": \(word)\n\n".utf8) }
+
+    private static func event(
+        at position: LogPosition, capacity: Int = 256, members: (inout JSONWriter) -> Void
+    ) -> [UInt8] {
+        var writer = JSONWriter(capacity: capacity)
+        writer.beginObject()
+        members(&writer)
+        writer.endObject()
+        return Array("id: \(position.epoch):\(position.seq)\ndata: ".utf8) + writer.bytes + Array("\n\n".utf8)
+    }
+}
