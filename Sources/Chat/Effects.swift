@@ -24,14 +24,22 @@ public enum Effect: Sendable {
     case resumeReading(ConnectionRef)
 }
 
-/// What all loops of a node share: two numbers, so that a limit of the node is one count.
+/// What all loops of a node share: a few numbers, so that a limit of the node is one count.
 public final class NodeGauges: Sendable {
     private let streams = Atomic<Int>(0)
     /// The busiest loop's deliveries per second, with that loop's number in the low eight bits.
     private let load = Atomic<Int>(0)
 
+    private let sessions = Atomic<Int>(0)
+
     /// Nothing runs and nothing is delivered yet.
     public init() {}
+
+    /// Sessions in use, without the rooms' default ones.
+    public var sessionCount: Int { sessions.load(ordering: .relaxed) }
+
+    func sessionMet() { sessions.wrappingAdd(1, ordering: .relaxed) }
+    func sessionLeft() { sessions.wrappingSubtract(1, ordering: .relaxed) }
 
     /// Streams of this node, running and waiting.
     public var streamCount: Int { streams.load(ordering: .relaxed) }

@@ -175,7 +175,7 @@ extension Hub {
     /// The room's log and tail are gone from memory.
     func forget(_ room: Room) {
         guard rooms[room.id] === room else { return }
-        for session in room.sessions { sessionRooms[session.id] = nil }
+        room.sessions.forEach(room.left)
         rooms[room.id] = nil
         if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
         memoryBytes -= room.accountedBytes

@@ -186,7 +186,7 @@ extension Hub {
         case .deleted:
             let farewell = SharedBytes.textFrame(ServerFrame.left(roomID: roomID, reason: .deletion))
             // An event stream has its own last event, which comes before this.
-            for connection in replica.subscribers where connection.watched == nil {
+            for connection in replica.subscribers where !connection.isEventStream {
                 guard let index = connection.outbox.subscription(of: roomID) else { continue }
                 connection.outbox.subscriptions[index].farewell = farewell
                 connection.outbox.subscriptions[index].awaitsSnapshot = false

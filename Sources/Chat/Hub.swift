@@ -97,7 +97,7 @@ public final class Hub {
     /// An HTTP request asks for an answer as an event stream. `Effect.beginEvents` comes first, or an answer without one.
     public func watch(_ request: WatchRequest, user: UserID, from ref: ConnectionRef, now: Now) -> Connection {
         self.now = now
-        let connection = Connection(ref: ref, user: user)
+        let connection = Connection(ref: ref, user: user, isEventStream: true)
         connections[ref] = connection
         let command = Command(origin: Origin(connection: ref, face: .http), user: user, request: .watch(request))
         send(.command(command), toHomeOf: user)
@@ -109,8 +109,9 @@ public final class Hub {
     public func closed(_ connection: Connection, now: Now) {
         self.now = now
         guard connections.removeValue(forKey: connection.ref) != nil else { return }
+        connection.isOver = true
         for replica in connection.outbox.subscriptions.map(\.replica) { unsubscribe(connection, from: replica) }
-        send(.socketClosed(connection.user, connection.ref), toHomeOf: connection.user)
+        if !connection.isEventStream { send(.socketClosed(connection.user, connection.ref), toHomeOf: connection.user) }
         settle()
     }
 
@@ -177,7 +178,8 @@ public final class Hub {
     public func drain(now: Now) {
         self.now = now
         isDraining = true
-        for connection in connections.values.sorted(by: { $0.ref.descriptor < $1.ref.descriptor }) {
+        let sockets = connections.values.filter { !$0.isEventStream }
+        for connection in sockets.sorted(by: { $0.ref.descriptor < $1.ref.descriptor }) {
             sendDraining(connection)
         }
         settle()

@@ -54,6 +54,8 @@ public final class Connection {
     private(set) var joinsInFlight: [RoomID] = []
     /// It stands in its loop's list of connections with something to send.
     var isDirty = false
+    /// An answer over HTTP, which is sent nothing but that.
+    let isEventStream: Bool
     /// The answer that an event stream shows, once it is known.
     var watched: StreamID?
     /// The event stream has its last event: it ends when everything is sent.
@@ -61,9 +63,10 @@ public final class Connection {
     /// Too many replies wait: the shell is not to read from it.
     public internal(set) var isReadingPaused = false
 
-    init(ref: ConnectionRef, user: UserID) {
+    init(ref: ConnectionRef, user: UserID, isEventStream: Bool = false) {
         self.ref = ref
         self.user = user
+        self.isEventStream = isEventStream
     }
 
     /// Whether the room is joined, or about to be.

@@ -8,6 +8,13 @@ extension Room {
         guard !sessions.contains(where: { $0.id == session.sessionID }) else { return }
         sessions.append(Session(record: session))
         hub.sessionRooms[session.sessionID] = self
+        if session.userID != nil { hub.gauges.sessionMet() }
+    }
+
+    /// A session is no longer in memory.
+    func left(_ session: Session) {
+        hub.sessionRooms[session.id] = nil
+        if session.record.userID != nil { hub.gauges.sessionLeft() }
     }
 
     /// The session's place, if it is in memory and its time is not over.
@@ -39,8 +46,7 @@ extension Room {
     func expireSessions() {
         for (index, session) in sessions.enumerated().reversed() where session.turns.isEmpty {
             if session.isExpired(at: now.timestamp) {
-                hub.sessionRooms[session.id] = nil
-                sessions.remove(at: index)
+                left(sessions.remove(at: index))
             } else if !session.contexts.isEmpty, now.instant >= contextEnd(session) {
                 sessions[index].contexts = [:]
             }

@@ -65,34 +65,48 @@ extension HubLoop {
         switch routed {
         case .respond(let response): finish(response, on: socket)
         case .command(let user, let command, _):
-            let ref = ConnectionRef(
-                loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation)
-            hub.request(command, user: user, from: ref, now: now)
+            hub.request(command, user: user, from: ref(of: socket), now: now)
         case .webSocket: upgrade(request.head, on: socket, toEcho: false)
         case .webSocketEcho: upgrade(request.head, on: socket, toEcho: true)
-        case .health(let ready):
-            guard ready else { return finish(Health.alive, on: socket) }
-            askReadiness(of: socket)
+        case .chat(let request): start(request, on: socket, stage)
+        case .health(.alive): finish(Health.alive, on: socket)
+        case .health(let probe): ask(probe, of: socket)
         }
     }
 
-    /// Ready means that the store answers a read, and that the hub is not about to stop.
-    private func askReadiness(of socket: Socket) {
+    /// A probe asks whether the store answers a read.
+    private func ask(_ probe: HealthProbe, of socket: Socket) {
         let mailbox = loop.mailbox
         let id = socket.id
+        let began = WallClock.microseconds()
         context.store.submit(.findStream(StreamID(""))) { result in
-            var isReady = true
-            if case .unavailable = result { isReady = false }
-            mailbox.post(.readiness(id, isReady: isReady))
+            let took = Int(WallClock.microseconds() - began)
+            if case .unavailable = result {
+                mailbox.post(.probed(id, probe, microseconds: nil))
+            } else {
+                mailbox.post(.probed(id, probe, microseconds: took))
+            }
         }
+    }
+
+    func answer(_ probe: HealthProbe, _ microseconds: Int?, on socket: Socket) {
+        guard case .detailed = probe else {
+            return finish(microseconds != nil && !isDraining ? Health.ready : Health.unready, on: socket)
+        }
+        let report = HealthReport(
+            storageMicroseconds: microseconds, activeSessions: context.gauges.sessionCount,
+            activeStreams: context.gauges.streamCount, streamCapacity: context.limits.streamsPerNode,
+            isDraining: isDraining)
+        finish(report.response(at: now.timestamp), on: socket)
     }
 
     // MARK: - Answering
 
     /// The hub has decided.
     func answer(_ result: Result<Ack, HubError>, on socket: Socket) {
-        guard case .http(let stage) = socket.stage, let pending = stage.pending, let rendering = pending.rendering
-        else { return }
+        guard case .http(let stage) = socket.stage, let pending = stage.pending else { return }
+        if let chat = pending.chat { return advance(chat, result, on: socket, pending) }
+        guard let rendering = pending.rendering else { return }
         finish(rendering.response(for: result, at: now.timestamp, path: pending.path), on: socket)
     }
 

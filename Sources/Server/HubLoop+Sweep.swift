@@ -11,6 +11,8 @@ enum Timeout {
     static let keepAlive: UInt64 = 75_000_000_000
     /// From our `Close` frame, or the end of our bytes, to the peer's.
     static let close: UInt64 = 5_000_000_000
+    /// Between two comments of an event stream that has nothing to say.
+    static let comment: UInt64 = 15_000_000_000
     static let sweep: UInt64 = 1_000_000_000
 }
 
@@ -33,8 +35,17 @@ extension HubLoop {
                 drop(socket)
             } else if case .webSocket(let stage) = socket.stage, !stage.isClosing {
                 beat(socket, stage)
+            } else if let chat = chat(of: socket) {
+                keepAlive(socket, chat)
             }
         }
+    }
+
+    /// A comment now and then keeps proxies from taking an event stream for dead.
+    private func keepAlive(_ socket: Socket, _ chat: ChatExchange) {
+        guard chat.hasBegun, let connection = chat.connection, loop.now >= socket.lastProgressAt + Timeout.comment
+        else { return }
+        hub.control(StreamEvent.comment("ping"), on: connection)
     }
 
     private func expire(_ socket: Socket) {

@@ -102,7 +102,9 @@ final class HubLoop: LoopHandler {
     }
 
     private func owesAnswer(_ socket: Socket) -> Bool {
-        guard case .http(let stage) = socket.stage, !socket.closesWhenSent else { return false }
+        guard case .http(let stage) = socket.stage, !socket.closesWhenSent, stage.pending?.chat == nil else {
+            return false
+        }
         return stage.pending != nil || !socket.unsent.isEmpty
     }
 
@@ -110,8 +112,8 @@ final class HubLoop: LoopHandler {
         switch message {
         case .hub(let message): hub.received(message, now: now)
         case .stored(let ticket, let result): hub.stored(result, ticket: ticket, now: now)
-        case .readiness(let id, let isReady):
-            if let socket = socket(id) { finish(isReady && !isDraining ? Health.ready : Health.unready, on: socket) }
+        case .probed(let id, let probe, let microseconds):
+            if let socket = socket(id) { answer(probe, microseconds, on: socket) }
         case .drain:
             isDraining = true
             loop.stopListening()
@@ -153,6 +155,8 @@ final class HubLoop: LoopHandler {
         case .cancelAgent(let streamID): agents.cancel(streamID)
         case .timer(let roomID, let instant):
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(roomID, now: now) }
+        case .beginEvents(let ref):
+            if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
         case .answerHTTP(let ref, let result):
             if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
         case .close(let ref, let code, let reason):
@@ -173,7 +177,11 @@ final class HubLoop: LoopHandler {
         hub.plan(for: connection, into: &plan)
         guard plan.bytes > 0 else {
             hub.wrote(0, of: plan, to: connection)
-            return sentAll(socket)
+            return flushed(connection, socket)
+        }
+        if let chat = chat(of: socket), chat.request.wantsJSON {
+            hub.wrote(plan.bytes, of: plan, to: connection)
+            return hub.markWritable(connection)
         }
         let result = plan.spans.withUnsafeBufferPointer { spans in
             // A `Span` is laid out as `struct iovec`.
@@ -189,13 +197,20 @@ final class HubLoop: LoopHandler {
             } else if plan.hasMore {
                 hub.markWritable(connection)
             } else {
-                sentAll(socket)
+                flushed(connection, socket)
             }
         case .wouldBlock:
             hub.wrote(0, of: plan, to: connection)
             socket.isBlocked = true
         case .failed: drop(socket)
         }
+    }
+
+    private func flushed(_ connection: Connection, _ socket: Socket) {
+        if connection.isOver, let chat = chat(of: socket), chat.connection === connection {
+            eventsEnded(chat, on: socket)
+        }
+        sentAll(socket)
     }
 
     /// Writes bytes of an HTTP or echo socket, behind what it still has unsent.
@@ -249,6 +264,7 @@ final class HubLoop: LoopHandler {
     private func forget(_ socket: Socket) {
         sockets[Int(socket.id.descriptor)] = nil
         if case .webSocket(let stage) = socket.stage, !stage.isClosing { hub.closed(stage.connection, now: now) }
+        if let chat = chat(of: socket) { endWatching(chat) }
     }
 
     private func stop() {
@@ -272,5 +288,12 @@ enum WallClock {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    /// For measuring what took how long: monotonic microseconds.
+    static func microseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 }

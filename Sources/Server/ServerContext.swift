@@ -29,8 +29,8 @@ struct ServerContext: Sendable {
 enum LoopMessage: Sendable {
     case hub(HubMessage)
     case stored(ticket: UInt64, StorageResult)
-    /// The answer to `/readyz`.
-    case readiness(ConnectionID, isReady: Bool)
+    /// What a read of the store took, for the request of a probe; `nil`: it does not answer.
+    case probed(ConnectionID, HealthProbe, microseconds: Int?)
     /// Stop accepting, tell the clients.
     case drain
     /// End the streams that still run.

@@ -57,6 +57,8 @@ struct PendingRequest {
     let path: String
     let keepsAlive: Bool
     let wantsBody: Bool
+    /// A chat request takes several steps.
+    var chat: ChatExchange?
 }
 
 /// A WebSocket of the hub. Confined to its loop.

@@ -14,6 +14,11 @@ private let room = RoomRecord(
     roomID: roomID, userID: userID, name: "Kidney Disease Discussion", createdAt: start, lastActivity: end,
     messageCount: 1, metadata: ["tags": ["kidney"]], defaultSessionID: sessionID)
 
+private let session = SessionRecord(
+    sessionID: sessionID, userID: userID, roomID: roomID, createdAt: start, expiresAt: end)
+private let defaultSession = SessionRecord(
+    sessionID: sessionID, userID: nil, roomID: roomID, createdAt: start, expiresAt: nil)
+
 private let firstMessage = MessageRecord(
     messageID: "m-1", userID: userID, role: .user, text: "What is \"new\"?", timestamp: start)
 private let secondMessage = MessageRecord(
@@ -99,6 +104,12 @@ private let answers: [String: [UInt8]] = [
     "ack-cancel-ended": ServerFrame.ack(id: "1", for: .cancel, .cancel(.ended(.completed))),
     "ack-cancel-nothing-ran": ServerFrame.ack(id: "1", for: .cancel, .cancel(.ended(nil))),
     "ack-history": ServerFrame.ack(id: "1", for: .history, .history([completed, failed], nextBefore: exchangeID)),
+    "ack-session": ServerFrame.ack(id: "1", for: .openSession, .session(session)),
+    "ack-session-default": ServerFrame.ack(id: "1", for: .openSession, .session(defaultSession)),
+    "ack-reset": ServerFrame.ack(
+        id: "1", for: .reset, .reset(sessionID, agentType: "research_paper", count: 5)),
+    "ack-reset-all": ServerFrame.ack(id: "1", for: .reset, .reset(sessionID, agentType: nil, count: 0)),
+    "ack-history-cleared": ServerFrame.ack(id: "1", for: .clearHistory, .historyCleared(count: 3)),
     "ack-without-id": ServerFrame.ack(id: nil, for: .auth, .empty),
     "error": ServerFrame.error(
         id: "1", for: "send", roomID: roomID,
@@ -153,6 +164,9 @@ private let logEntries: [String: [UInt8]] = [
             status: .failed, usage: Usage(completionTokens: 2, isEstimated: true),
             error: StreamError(code: .storageUnavailable, message: "The disk is full."), endedAt: end),
         length: 8, storedLength: 4),
+    "reset": ServerFrame.reset(roomID: roomID, seq: 42, sessionID: sessionID, agentType: nil, by: userID),
+    "history-cleared": ServerFrame.historyCleared(roomID: roomID, seq: 42, sessionID: sessionID, by: userID),
+    "history-cleared-room": ServerFrame.historyCleared(roomID: roomID, seq: 42, sessionID: nil, by: userID),
     "room-updated": ServerFrame.roomUpdated(room, seq: 42, by: userID),
     "room-deleted": ServerFrame.roomDeleted(roomID: roomID, seq: 42, by: userID),
 ]

@@ -1,0 +1,167 @@
+import Chat
+import ChatProtocol
+import Reactor
+import Wire
+
+/// How far a chat request over HTTP has come. Confined to its loop.
+final class ChatExchange {
+    enum Step {
+        /// Asked for the session, or for a new one.
+        case session
+        /// Asked whether an answer runs that the request means.
+        case attaching
+        /// Sent the message.
+        case sending
+        /// Reads the answer's events.
+        case watching
+        /// Asked for the whole exchange, once it has ended.
+        case reading
+    }
+
+    let request: ChatRequest
+    var step = Step.session
+    var session: SessionRecord?
+    var receipt: SendReceipt?
+    /// The answer's cursor; what it reads is not sent on while the client waits for one JSON document.
+    var connection: Connection?
+    /// The head of the event stream was sent.
+    var hasBegun = false
+
+    init(_ request: ChatRequest) { self.request = request }
+
+    /// Who asks: the user that was named, else the session's.
+    var user: UserID { request.userID ?? session?.userID ?? Identity.anonymous }
+}
+
+// Chat over HTTP (seeds 000 and 001): a session is found or opened, the message is sent, the answer is watched. A GET
+// attaches to an answer that runs, or that ended since the reader's last event, and sends only what is new.
+extension HubLoop {
+    func start(_ request: ChatRequest, on socket: Socket, _ stage: HTTPStage) {
+        let chat = ChatExchange(request)
+        stage.pending?.chat = chat
+        if let sessionID = request.sessionID {
+            ask(.getSession(sessionID), chat, socket)
+        } else {
+            ask(.openSession(request.roomID), chat, socket)
+        }
+    }
+
+    /// The hub has answered a step.
+    func advance(_ chat: ChatExchange, _ result: Result<Ack, HubError>, on socket: Socket, _ pending: PendingRequest) {
+        switch (chat.step, result) {
+        case (_, .failure(let error)):
+            finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
+        case (.session, .success(.session(let session))): sessionFound(session, chat, socket, pending)
+        case (.attaching, .success): nothingToAttach(chat, socket)
+        case (.sending, .success(.sent(let receipt))):
+            chat.receipt = receipt
+            watch(WatchRequest(sessionID: session(of: chat), streamID: receipt.streamID), chat, socket, .watching)
+        case (.watching, .success): read(chat, socket)
+        case (.reading, .success(.historyPage(let exchanges, _))): answer(chat, exchanges, socket, pending)
+        default: preconditionFailure("an acknowledgement of another request")
+        }
+    }
+
+    private func sessionFound(
+        _ session: SessionRecord, _ chat: ChatExchange, _ socket: Socket, _ pending: PendingRequest
+    ) {
+        chat.session = session
+        let request = chat.request
+        if let roomID = request.roomID, roomID != session.roomID {
+            let error = HubError(.validationError, "`room_id` must be the session's room")
+            return finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
+        }
+        guard request.lastEventID != nil || (request.isGet && request.sessionID != nil) else {
+            return send(chat, socket)
+        }
+        watch(
+            WatchRequest(
+                sessionID: session.sessionID, after: request.lastEventID,
+                text: request.lastEventID == nil ? request.text : nil),
+            chat, socket, .attaching)
+    }
+
+    /// No such answer runs: a GET with a text sends it, unless it only resumes; 204 ends an `EventSource` for good.
+    private func nothingToAttach(_ chat: ChatExchange, _ socket: Socket) {
+        endWatching(chat)
+        guard chat.request.text != nil, chat.request.lastEventID == nil else {
+            return finish(ChatRendering.nothingToStream, on: socket)
+        }
+        send(chat, socket)
+    }
+
+    private func send(_ chat: ChatExchange, _ socket: Socket) {
+        guard let session = chat.session else { return }
+        chat.step = .sending
+        ask(.send(chat.request.send(in: session.roomID, session: session.sessionID)), chat, socket)
+    }
+
+    // MARK: - Watching
+
+    private func watch(_ request: WatchRequest, _ chat: ChatExchange, _ socket: Socket, _ step: ChatExchange.Step) {
+        chat.step = step
+        chat.connection = hub.watch(request, user: chat.user, from: ref(of: socket), now: now)
+    }
+
+    /// The answer's first bytes are there: the head goes before them.
+    func beginEvents(on socket: Socket, _ chat: ChatExchange) {
+        chat.step = .watching
+        socket.deadline = nil
+        guard !chat.request.wantsJSON, !chat.hasBegun else { return }
+        chat.hasBegun = true
+        // Ends with the connection: no chunk framing around the events.
+        send(HTTPResponseWriter.streamHead(ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false), on: socket)
+    }
+
+    /// The last event was written.
+    func eventsEnded(_ chat: ChatExchange, on socket: Socket) {
+        guard chat.request.wantsJSON else {
+            socket.closesWhenSent = true
+            return
+        }
+        read(chat, socket)
+    }
+
+    func endWatching(_ chat: ChatExchange) {
+        if let connection = chat.connection { hub.closed(connection, now: now) }
+        chat.connection = nil
+    }
+
+    // MARK: - One document
+
+    private func read(_ chat: ChatExchange, _ socket: Socket) {
+        endWatching(chat)
+        chat.step = .reading
+        ask(
+            .historyPage(HistoryFilter(roomID: chat.session?.roomID, sessionID: chat.session?.sessionID), limit: 20, offset: 0),
+            chat, socket)
+    }
+
+    private func answer(
+        _ chat: ChatExchange, _ exchanges: [ExchangeRecord], _ socket: Socket, _ pending: PendingRequest
+    ) {
+        guard let exchange = exchanges.first(where: { $0.exchangeID == chat.receipt?.exchangeID }) else {
+            let error = HubError(.notFound, "the exchange was removed from the history")
+            return finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
+        }
+        finish(ChatRendering.json(exchange, at: now.timestamp, path: pending.path), on: socket)
+    }
+
+    // MARK: - Asking
+
+    private func ask(_ request: ClientRequest, _ chat: ChatExchange, _ socket: Socket) {
+        hub.request(request, user: chat.user, from: ref(of: socket), now: now)
+    }
+
+    private func session(of chat: ChatExchange) -> SessionID { chat.session?.sessionID ?? SessionID("") }
+
+    /// The chat request that a socket waits with, if it is one.
+    func chat(of socket: Socket) -> ChatExchange? {
+        guard case .http(let stage) = socket.stage else { return nil }
+        return stage.pending?.chat
+    }
+
+    func ref(of socket: Socket) -> ConnectionRef {
+        ConnectionRef(loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation)
+    }
+}
