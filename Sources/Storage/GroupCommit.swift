@@ -49,7 +49,7 @@ struct GroupCommit {
             onFailure(error.message)
             result = .unavailable
         }
-        if case .stored = result {} else { try connection.run("ROLLBACK TO request") }
+        if !result.isKept { try connection.run("ROLLBACK TO request") }
         try connection.run("RELEASE request")
         return result
     }
@@ -75,6 +75,18 @@ struct ReadLoop {
             onFailure(error.message)
             reader.connection.rollBack(onFailure)
             return .unavailable
+        }
+    }
+}
+
+extension StorageResult {
+    /// Whether what the request wrote stays; after any other result it is undone.
+    fileprivate var isKept: Bool {
+        switch self {
+        case .stored, .cleared: true
+        case .roomLimitReached, .room, .duplicate, .noMessage, .stream, .history, .historyPage, .rooms, .session,
+            .context, .unavailable:
+            false
         }
     }
 }

@@ -34,6 +34,23 @@ extension DatabaseConnection {
         }
     }
 
+    /// The rowid of a session that was not closed.
+    func openSession(_ sessionID: SessionID) throws(SQLiteError) -> Int64? {
+        try first(
+            "SELECT id FROM sessions WHERE session_id = ? AND closed_at IS NULL", .text(sessionID.text)
+        ) { $0.int(0) }
+    }
+
+    /// The exchange up to which a session has forgotten its context with an agent; 0 if it remembers all.
+    ///
+    /// - Parameter agentType: `nil` looks only at resets of all agents.
+    func forgotten(by session: Int64, agentType: String?) throws(SQLiteError) -> Int64 {
+        try first(
+            "SELECT max(through) FROM resets WHERE session = ? AND (agent_type IS NULL OR agent_type = ?)",
+            .int(session), .text(agentType)
+        ) { $0.int(0) } ?? 0
+    }
+
     /// A running exchange's response so far, out of its segments.
     func response(
         of exchange: Int64

@@ -3,7 +3,7 @@ import ChatProtocol
 import Glibc
 import Wire
 
-/// The message store: rooms, exchanges and messages in one SQLite file, `hubbub.db`.
+/// The message store: rooms, sessions, exchanges and messages in one SQLite file, `hubbub.db`.
 ///
 /// Any thread may submit. One thread writes, in group commits; two read. Writes are executed in the order in which
 /// they were submitted, and a read sees all writes that were submitted before it. Its owner closes it before letting
@@ -209,10 +209,26 @@ extension StorageRequest {
             .write(bytes: outcome.bytes) { (writer) throws(SQLiteError) in try writer.finishExchange(outcome) }
         case .findStream(let streamID):
             .read { (reader) throws(SQLiteError) in try reader.findStream(streamID) }
+        case .createSession(let session):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session) }
+        case .findSession(let sessionID):
+            .read { (reader) throws(SQLiteError) in try reader.findSession(sessionID) }
+        case .touchSession(let sessionID, let expiresAt):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in
+                try writer.touchSession(sessionID, expiresAt: expiresAt)
+            }
+        case .closeSession(let sessionID, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.closeSession(sessionID, at: now) }
+        case .resetSession(let sessionID, let agent, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.resetSession(sessionID, agent, at: now) }
+        case .clearHistory(let roomID, let sessionID):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.clearHistory(roomID, sessionID) }
+        case .context(let sessionID, let agent, let limit):
+            .read { (reader) throws(SQLiteError) in try reader.context(sessionID, agent, limit: limit) }
         case .historyBefore(let roomID, let before, let limit):
             .read { (reader) throws(SQLiteError) in try reader.historyBefore(roomID, before, limit: limit) }
-        case .historyPage(let roomID, let limit, let offset):
-            .read { (reader) throws(SQLiteError) in try reader.historyPage(roomID, limit: limit, offset: offset) }
+        case .historyPage(let filter, let limit, let offset):
+            .read { (reader) throws(SQLiteError) in try reader.historyPage(filter, limit: limit, offset: offset) }
         case .listRooms(let userID, let page):
             .read { (reader) throws(SQLiteError) in try reader.listRooms(userID, page) }
         }

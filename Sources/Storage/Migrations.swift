@@ -11,7 +11,9 @@ struct Migration {
 ///
 /// A step that has been released is never edited: a change is a new step.
 enum Migrations {
-    static let all: [Migration] = [Migration(up: firstUp, down: firstDown)]
+    static let all: [Migration] = [
+        Migration(up: firstUp, down: firstDown), Migration(up: secondUp, down: secondDown),
+    ]
 
     static func version(of connection: DatabaseConnection) throws(SQLiteError) -> Int {
         try connection.first("PRAGMA user_version") { Int($0.int(0)) } ?? 0
@@ -138,5 +140,26 @@ enum Migrations {
         DROP TABLE sessions;
         DROP TABLE members;
         DROP TABLE rooms
+        """
+
+    // A reset says up to which exchange a session has forgotten its context: of one agent, or of all where `agent_type`
+    // is null. The agent stands in the index of sessions so that a context skips other agents' exchanges unread.
+    private static let secondUp = """
+        CREATE TABLE resets (
+            id INTEGER PRIMARY KEY,
+            session INTEGER NOT NULL REFERENCES sessions,
+            agent_type TEXT,
+            through INTEGER NOT NULL,
+            reset_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX resets_by_session ON resets (session, agent_type);
+        CREATE INDEX exchanges_by_session ON exchanges (session_id, id, agent_type);
+        CREATE INDEX exchanges_by_user ON exchanges (user_id)
+        """
+
+    private static let secondDown = """
+        DROP INDEX exchanges_by_user;
+        DROP INDEX exchanges_by_session;
+        DROP TABLE resets
         """
 }

@@ -57,17 +57,20 @@ struct RoomReader {
         return .history(page.exchanges, nextBefore: page.nextBefore)
     }
 
-    func historyPage(_ roomID: RoomID, limit: Int, offset: Int) throws(SQLiteError) -> StorageResult {
-        let found = try connection.first(
-            "SELECT id, exchange_count FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)
-        ) { (rowID: $0.int(0), total: Int($0.int(1))) }
-        guard let (room, total) = found else { return .historyPage([], total: 0) }
+    func historyPage(_ filter: HistoryFilter, limit: Int, offset: Int) throws(SQLiteError) -> StorageResult {
+        let clause = HistoryClause(filter)
+        var total = 0
+        try connection.each(clause.total, values: clause.values) { (row) throws(SQLiteError) in
+            total = Int(row.int(0))
+            return false
+        }
         var page: [ExchangeRecord] = []
         try connection.each(
-            "SELECT \(exchangeColumns) FROM exchanges WHERE room = ? ORDER BY id DESC LIMIT ? OFFSET ?", .int(room),
-            .int(max(limit, 0)), .int(offset)
+            "SELECT rooms.room_id, \(exchangeColumns) \(clause.rows) ORDER BY exchanges.id DESC LIMIT ? OFFSET ?",
+            values: clause.values + [.int(max(limit, 0)), .int(offset)]
         ) { (row) throws(SQLiteError) in
-            page.append(try complete(StoredExchange(row: row, roomID: roomID)).record)
+            let exchange = StoredExchange(row: row, roomID: RoomID(row.text(0)), first: 1)
+            page.append(try complete(exchange).record)
             return true
         }
         return .historyPage(page, total: total)

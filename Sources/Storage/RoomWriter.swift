@@ -4,7 +4,8 @@ import Wire
 
 /// Executes write requests inside the transaction that its caller opened. Confined to the writer's thread.
 ///
-/// A request whose result is not `.stored` is rolled back by the caller, so each may return at any point.
+/// A request whose result is neither `.stored` nor `.cleared` is rolled back by the caller, so each may return at any
+/// point.
 struct RoomWriter {
     /// Says that a room counts to the limit of rooms per user.
     private static let countedOrigin = "rooms"

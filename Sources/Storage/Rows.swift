@@ -66,6 +66,16 @@ extension MessageRecord {
     }
 }
 
+extension SessionRecord {
+    /// Reads `session_id, user_id, room_id, created_at, expires_at`.
+    init(row: Row) {
+        self.init(
+            sessionID: SessionID(row.text(0)), userID: row.optionalText(1).map { UserID($0) },
+            roomID: RoomID(row.text(2)), createdAt: Timestamp(milliseconds: row.int(3)),
+            expiresAt: row.optionalInt(4).map { Timestamp(milliseconds: $0) })
+    }
+}
+
 extension JSONObject {
     init?(stored bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty, let object = try? JSONValue(parsing: bytes, depthMax: storedDepthMax).object else {

@@ -10,6 +10,9 @@ final class FakeStore {
     /// By first commit.
     private(set) var exchanges: [ExchangeRecord] = []
     private(set) var segments: [ExchangeID: [UInt8]] = [:]
+    /// Those that were not closed.
+    private(set) var sessions: [SessionID: SessionRecord] = [:]
+    private var forgotten: Set<ExchangeID> = []
     private(set) var violations: [String] = []
     private var keys: [String: (exchange: ExchangeID, text: String)] = [:]
     /// Requests that fail while they match.
@@ -19,7 +22,7 @@ final class FakeStore {
 
     /// Puts a room there as if it had been made before.
     func put(_ room: RoomRecord, exchanges: [ExchangeRecord] = []) {
-        rooms[room.roomID] = room
+        insert(room)
         self.exchanges += exchanges
     }
 
@@ -48,8 +51,11 @@ final class FakeStore {
                 exchanges.first { $0.streamID == id }.map { StoredStream(roomID: $0.roomID, status: $0.status) })
         case .historyBefore(let room, _, let limit):
             return .history(Array(exchanges(of: room).suffix(limit)), nextBefore: nil)
-        case .historyPage(let room, let limit, _):
-            return .historyPage(Array(exchanges(of: room).reversed().prefix(limit)), total: exchanges(of: room).count)
+        case .historyPage(let filter, let limit, let offset):
+            let found = Array(exchanges.filter { matches(filter, $0) }.reversed())
+            return .historyPage(Array(found.dropFirst(offset).prefix(limit)), total: found.count)
+        case .createSession, .findSession, .touchSession, .closeSession, .resetSession, .clearHistory, .context:
+            return executeOnSession(request)
         case .listRooms(let user, _):
             let mine = rooms.values.filter { $0.userID == user && !deleted.contains($0.roomID) }
             let listings = mine.sorted { $0.roomID.text < $1.roomID.text }.map {
@@ -64,8 +70,23 @@ final class FakeStore {
     private func create(_ room: RoomRecord, _ max: Int) -> StorageResult {
         let count = rooms.values.count { $0.userID == room.userID && !deleted.contains($0.roomID) }
         guard max == 0 || count < max else { return .roomLimitReached }
-        rooms[room.roomID] = room
+        insert(room)
         return .stored
+    }
+
+    private func insert(_ room: RoomRecord) {
+        rooms[room.roomID] = room
+        sessions[room.defaultSessionID] = SessionRecord(
+            sessionID: room.defaultSessionID, userID: nil, roomID: room.roomID, createdAt: room.createdAt,
+            expiresAt: nil)
+    }
+
+    private func matches(_ filter: HistoryFilter, _ exchange: ExchangeRecord) -> Bool {
+        !deleted.contains(exchange.roomID)
+            && filter.roomID.map { $0 == exchange.roomID } ?? true
+            && filter.sessionID.map { $0 == exchange.sessionID } ?? true
+            && filter.userID.map { $0 == exchange.userID } ?? true
+            && filter.agentType.map { $0 == exchange.agentType } ?? true
     }
 
     private func head(of id: RoomID) -> RoomHead? {
@@ -136,5 +157,68 @@ final class FakeStore {
             return violations.append("\(id) is not there")
         }
         body(&exchanges[index])
+    }
+}
+
+// Sessions and what they remember.
+extension FakeStore {
+    private func executeOnSession(_ request: StorageRequest) -> StorageResult {
+        switch request {
+        case .createSession(let session):
+            guard isLive(session.roomID), sessions[session.sessionID] == nil else { return .unavailable }
+            sessions[session.sessionID] = session
+            return .stored
+        case .findSession(let id): return .session(openSession(id))
+        case .touchSession(let id, let expiresAt):
+            guard openSession(id) != nil else { return .unavailable }
+            sessions[id]?.expiresAt = expiresAt
+            return .stored
+        case .closeSession(let id, _):
+            sessions[id] = nil
+            return .stored
+        case .resetSession(let id, let agent, _): return reset(id, agent)
+        case .clearHistory(let room, let session): return clear(room, session)
+        case .context(let id, let agent, let limit): return .context(context(of: id, agent).suffix(limit))
+        default: preconditionFailure("not a request about sessions")
+        }
+    }
+
+    private func isLive(_ room: RoomID) -> Bool { rooms[room] != nil && !deleted.contains(room) }
+
+    private func openSession(_ id: SessionID) -> SessionRecord? {
+        sessions[id].flatMap { isLive($0.roomID) ? $0 : nil }
+    }
+
+    private func reset(_ id: SessionID, _ agent: String?) -> StorageResult {
+        guard openSession(id) != nil else { return .cleared(0) }
+        let before = forgotten.count
+        for exchange in exchanges where exchange.sessionID == id && (agent ?? exchange.agentType) == exchange.agentType
+        {
+            forgotten.insert(exchange.exchangeID)
+        }
+        return .cleared(forgotten.count - before)
+    }
+
+    private func clear(_ room: RoomID, _ session: SessionID?) -> StorageResult {
+        guard isLive(room) else { return .cleared(0) }
+        let removed = exchanges.filter {
+            $0.roomID == room && (session ?? $0.sessionID) == $0.sessionID && $0.status.isTerminal
+        }.map(\.exchangeID)
+        exchanges.removeAll { removed.contains($0.exchangeID) }
+        keys = keys.filter { !removed.contains($0.value.exchange) }
+        forgotten.subtract(removed)
+        rooms[room]?.messageCount = exchanges(of: room).count
+        return .cleared(removed.count)
+    }
+
+    private func context(of id: SessionID, _ agent: String) -> [ContextMessage] {
+        guard openSession(id) != nil else { return [] }
+        let remembered = exchanges.filter {
+            $0.sessionID == id && $0.agentType == agent && $0.status.isTerminal && !forgotten.contains($0.exchangeID)
+        }
+        return remembered.flatMap { exchange in
+            exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
+                + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
+        }
     }
 }

@@ -63,7 +63,7 @@ import Wire
             let results = perRoom[room].wait(for: messages)
             #expect(results.map { $0.label } == Array(0..<messages))
             #expect(results.allSatisfy { $0.result.isStored })
-            let page = store.answer(.historyPage(RoomID("r\(room)"), limit: messages, offset: 0)).page
+            let page = store.answer(.page(HistoryFilter(roomID: RoomID("r\(room)")), limit: messages)).page
             #expect(page?.map { $0.exchangeID.text } == (0..<messages).reversed().map { "x\(room)_\($0)" })
         }
         #expect(store.queue.commitCount < rooms * messages / 2)
@@ -117,7 +117,7 @@ import Wire
         #expect(store.answer(.create("r")).isStored)
         let answers = Answers()
         for number in 0..<100 { store.submit(.message("m", exchange: "e\(number)"), completion: answers.take(number)) }
-        store.submit(.historyPage(RoomID("r"), limit: 0, offset: 0), completion: answers.take(100))
+        store.submit(.page(HistoryFilter(roomID: RoomID("r")), limit: 0), completion: answers.take(100))
         store.close()
         store.close()
         let results = answers.wait(for: 101)

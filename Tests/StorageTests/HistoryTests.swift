@@ -67,8 +67,50 @@ import Wire
     func aPageByOffsetIsNewestFirstWithTheTotal(limit: Int, offset: Int, expected: [String]) throws {
         let store = try open(exchanges: 5)
         defer { store.close() }
-        let result = store.answer(.historyPage(RoomID("r"), limit: limit, offset: offset))
+        let result = store.answer(.page(HistoryFilter(roomID: RoomID("r")), limit: limit, offset: offset))
         #expect(result.page?.map { $0.exchangeID.text } == expected)
         #expect(result.total == 5)
+    }
+
+    @Test(
+        arguments: [
+            (HistoryFilter(roomID: RoomID("r")), ["r5", "r4", "r3", "r2", "r1"]),
+            (HistoryFilter(roomID: RoomID("r"), userID: UserID("bob")), ["r4", "r2"]),
+            (HistoryFilter(roomID: RoomID("r"), agentType: "paper"), ["r5", "r2"]),
+            (HistoryFilter(roomID: RoomID("r"), userID: UserID("bob"), agentType: "paper"), ["r2"]),
+            (HistoryFilter(sessionID: SessionID("one")), ["r4", "r3"]),
+            (HistoryFilter(sessionID: SessionID("one"), userID: UserID("bob")), ["r4"]),
+            (HistoryFilter(sessionID: SessionID("session_r"), agentType: "paper"), ["r5", "r2"]),
+            (HistoryFilter(roomID: RoomID("r"), sessionID: SessionID("one")), ["r4", "r3"]),
+            (HistoryFilter(roomID: RoomID("other"), sessionID: SessionID("one")), []),
+            (HistoryFilter(userID: UserID("bob")), ["o2", "r4", "r2", "o1"]),
+            (HistoryFilter(userID: UserID("bob"), agentType: "guide"), ["o2", "r4", "o1"]),
+            (HistoryFilter(roomID: RoomID("gone")), []), (HistoryFilter(sessionID: SessionID("session_gone")), []),
+            (HistoryFilter(userID: UserID("nobody")), []), (HistoryFilter(roomID: RoomID("missing")), []),
+        ])
+    func aPageHoldsWhatMatchesEveryField(filter: HistoryFilter, expected: [String]) throws {
+        let store = try scratch.open()
+        defer { store.close() }
+        for request: StorageRequest in [
+            .create("r"), .create("other"), .create("gone"), .message("q", exchange: "r1"),
+            .message("q", in: "other", exchange: "o1", user: "bob"),
+            .message("q", exchange: "r2", user: "bob", agent: "paper"),
+            .message("q", in: "gone", exchange: "g1", user: "bob"),
+            .message("q", exchange: "r3", session: "one"), .message("q", exchange: "r4", user: "bob", session: "one"),
+            .message("q", in: "other", exchange: "o2", user: "bob"), .message("q", exchange: "r5", agent: "paper"),
+            .deleteRoom(RoomID("gone"), at: .at(9), outcomes: [.example("g1", "", .cancelled)]),
+        ] {
+            #expect(store.answer(request).isStored)
+        }
+        for offset in 0...expected.count {
+            let result = store.answer(.page(filter, limit: 2, offset: offset))
+            #expect(result.page?.map { $0.exchangeID.text } == Array(expected.dropFirst(offset).prefix(2)))
+            #expect(result.total == expected.count)
+        }
+        let page = store.answer(.page(filter)).page ?? []
+        for exchange in page {
+            #expect(exchange.roomID.text.first == exchange.exchangeID.text.first, "each row names its own room")
+            #expect(exchange.messages.map { $0.text } == ["q"])
+        }
     }
 }

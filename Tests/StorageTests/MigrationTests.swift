@@ -1,4 +1,5 @@
 import Chat
+import ChatProtocol
 import Testing
 import Wire
 
@@ -61,5 +62,24 @@ import Wire
         } throws: { error in
             if case .cannotMigrate(_, let reason)? = error as? StoreError { reason.contains("segments") } else { false }
         }
+    }
+
+    @Test func aDatabaseOfTheFirstVersionKeepsItsRows() throws {
+        let connection = try MessageStore.openWriter(scratch.database)
+        try Migrations.migrate(connection, to: 1)
+        try connection.execute(
+            """
+            INSERT INTO rooms VALUES (1, 'r', 'ada', 'rooms', 'Room', 0, 0, 1, '{}', 'session_r', NULL);
+            INSERT INTO sessions VALUES (1, 'session_r', 1, NULL, 1, 0, NULL, NULL);
+            INSERT INTO exchanges (exchange_id, stream_id, room, session_id, user_id, agent_type, status, text,
+                started_at, ended_at)
+            VALUES ('e', 'stream_e', 1, 'session_r', 'ada', 'guide', 'completed', 'answer', 1, 2);
+            INSERT INTO messages (exchange, room, user_id, role, text, timestamp) VALUES (1, 1, 'ada', 'user', 'hi', 1)
+            """)
+        let store = try scratch.open()
+        defer { store.close() }
+        #expect(store.answer(.context()).context == ["user: hi", "assistant: answer"])
+        #expect(store.answer(.page(HistoryFilter(userID: UserID("ada")))).page?.map { $0.text } == ["answer"])
+        #expect(store.answer(.reset()).cleared == 1)
     }
 }

@@ -17,15 +17,24 @@ import Wire
             .message("one", exchange: "e", key: "k"), .message("one", exchange: "f", key: "k"),
             .message("two", exchange: "e", opens: false), .startExchange(ExchangeID("e"), at: .at(1)),
             .segment("e", 0, "text"), .segment("e", 4, "more"),
+            .createSession(
+                SessionRecord(
+                    sessionID: SessionID("s"), userID: UserID("ada"), roomID: RoomID("r"), createdAt: .at(0),
+                    expiresAt: .at(9))),
+            .touchSession(SessionID("s"), expiresAt: .at(10)), .message("three", exchange: "g", session: "s"),
+            .finish("g", "done"),
         ]
         let reads: [StorageRequest] =
             [
                 .loadRoom(RoomID("r")), .history(), .history(before: "e"), .findStream(StreamID("stream_e")),
                 .findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: ""),
-                .historyPage(RoomID("r"), limit: 5, offset: 0),
-            ] + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }
+                .findSession(SessionID("s")), .context("s"),
+            ] + HistoryFilter.allShapes.map { .page($0) }
+            + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }
         let ends: [StorageRequest] = [
-            .finish("e", "done"), .deleteRoom(RoomID("r"), at: .at(3), outcomes: []),
+            .finish("e", "done"), .reset("s"), .clear(session: "s"), .clear(),
+            .closeSession(SessionID("s"), at: .at(2)),
+            .deleteRoom(RoomID("r"), at: .at(3), outcomes: []),
         ]
         for request in writes + reads + ends {
             switch request.work {
@@ -39,7 +48,7 @@ import Wire
     @Test func everyRequestUsesIndexes() throws {
         let connection = try connectionThatRanEverything()
         let statements = connection.statements.keys.filter { !$0.hasPrefix("PRAGMA") }.sorted()
-        #expect(statements.count >= 20)
+        #expect(statements.count >= 50)
         for sql in statements {
             var plan: [String] = []
             let count = sql.count { $0 == "?" }
@@ -52,6 +61,29 @@ import Wire
         }
     }
 
+    @Test func aPageFollowsItsNarrowestIndex() throws {
+        let connection = try connectionThatRanEverything()
+        for filter in HistoryFilter.allShapes {
+            let clause = HistoryClause(filter)
+            let index =
+                filter.sessionID != nil
+                ? "exchanges_by_session (session_id=?)"
+                : filter.roomID != nil ? "exchanges_by_room (room=?)" : "exchanges_by_user (user_id=?)"
+            var plan: [String] = []
+            let sql = "SELECT exchanges.text \(clause.rows) ORDER BY exchanges.id DESC"
+            try connection.explain(sql, values: clause.values.count) { plan.append($0) }
+            #expect(plan.first == "SEARCH exchanges USING INDEX \(index)", "\(filter)")
+        }
+    }
+
+    @Test func aContextIsReadByItsSession() throws {
+        let connection = try connectionThatRanEverything()
+        let sql = try #require(connection.statements.keys.first { $0.contains("SELECT id, text FROM exchanges") })
+        var plan: [String] = []
+        try connection.explain(sql, values: 3) { plan.append($0) }
+        #expect(plan == ["SEARCH exchanges USING INDEX exchanges_by_session (session_id=? AND id>?)"])
+    }
+
     @Test func startingUpLooksAtRunningExchangesOnly() throws {
         let connection = try connectionThatRanEverything()
         _ = try RoomWriter(connection: connection).settleRunning(at: .at(1))
@@ -60,6 +92,17 @@ import Wire
         var plan: [String] = []
         try connection.explain(sql, values: 0) { plan.append($0) }
         #expect(plan == ["SCAN exchanges USING INDEX exchanges_running"])
+    }
+}
+
+extension HistoryFilter {
+    /// Every combination of fields that a filter may set.
+    fileprivate static var allShapes: [HistoryFilter] {
+        (1..<16).filter { $0 & 7 != 0 }.map { bits in
+            HistoryFilter(
+                roomID: bits & 1 == 0 ? nil : RoomID("r"), sessionID: bits & 2 == 0 ? nil : SessionID("s"),
+                userID: bits & 4 == 0 ? nil : UserID("ada"), agentType: bits & 8 == 0 ? nil : "guide")
+        }
     }
 }
 

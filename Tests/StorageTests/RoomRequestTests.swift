@@ -63,7 +63,7 @@ import Wire
         #expect(store.answer(.loadRoom(RoomID("r"))).head == nil)
         #expect(store.answer(.findStream(StreamID("stream_e"))).stream == nil)
         #expect(store.answer(.history()).history == [])
-        #expect(store.answer(.historyPage(RoomID("r"), limit: 10, offset: 0)).total == 0)
+        #expect(store.answer(.page(HistoryFilter(roomID: RoomID("r")))).total == 0)
         #expect(store.answer(.listRooms(UserID("ada"), RoomPage())).total == 0)
         #expect(store.answer(.findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: "")).duplicate == nil)
         #expect(store.answer(.message("late", exchange: "late")).isUnavailable)

@@ -110,10 +110,18 @@ extension StorageResult {
     var nextBefore: ExchangeID? { if case .history(_, let before) = self { before } else { nil } }
     var page: [ExchangeRecord]? { if case .historyPage(let exchanges, _) = self { exchanges } else { nil } }
     var rooms: [RoomListing]? { if case .rooms(let rooms, _) = self { rooms } else { nil } }
+    var session: SessionRecord? { if case .session(let session) = self { session } else { nil } }
+    var cleared: Int? { if case .cleared(let count) = self { count } else { nil } }
+    /// Each message as `role: text`.
+    var context: [String]? {
+        if case .context(let messages) = self { messages.map { "\($0.role.rawValue): \($0.text)" } } else { nil }
+    }
     var total: Int? {
         switch self {
         case .historyPage(_, let total), .rooms(_, let total): total
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .history, .unavailable: nil
+        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .history, .session, .cleared, .context,
+            .unavailable:
+            nil
         }
     }
 }
@@ -141,13 +149,13 @@ extension StorageRequest {
     /// A message of a user in a room; exchange `e` has stream `stream_e`.
     static func message(
         _ text: String, in room: String = "r", exchange: String, key: String? = nil, user: String = "ada",
-        opens: Bool = true, at time: Int64 = 1
+        opens: Bool = true, session: String? = nil, agent: String = "guide", at time: Int64 = 1
     ) -> StorageRequest {
         .insertMessage(
             MessageInsertion(
                 exchange: ExchangeRecord(
                     exchangeID: ExchangeID(exchange), streamID: StreamID("stream_\(exchange)"), roomID: RoomID(room),
-                    sessionID: SessionID("session_\(room)"), userID: UserID(user), agentType: "guide",
+                    sessionID: SessionID(session ?? "session_\(room)"), userID: UserID(user), agentType: agent,
                     startedAt: .at(time)),
                 opensExchange: opens,
                 message: MessageRecord(
@@ -168,6 +176,22 @@ extension StorageRequest {
         _ exchange: String, _ text: String, _ status: ExchangeStatus = .completed, at time: Int64 = 9
     ) -> StorageRequest {
         .finishExchange(.example(exchange, text, status, at: time))
+    }
+
+    static func page(_ filter: HistoryFilter, limit: Int = 50, offset: Int = 0) -> StorageRequest {
+        .historyPage(filter, limit: limit, offset: offset)
+    }
+
+    static func reset(_ session: String = "session_r", agent: String? = nil) -> StorageRequest {
+        .resetSession(SessionID(session), agentType: agent, at: .at(20))
+    }
+
+    static func clear(_ room: String = "r", session: String? = nil) -> StorageRequest {
+        .clearHistory(RoomID(room), session.map { SessionID($0) })
+    }
+
+    static func context(_ session: String = "session_r", agent: String = "guide", limit: Int = 20) -> StorageRequest {
+        .context(SessionID(session), agentType: agent, limit: limit)
     }
 
     static func history(_ room: String = "r", before: String? = nil, limit: Int = 20) -> StorageRequest {
