@@ -48,12 +48,12 @@ public enum RoomMetadata {
 public enum MessageText {
     /// Checks 1 byte to `limits.messageTextBytesMax` bytes of UTF-8.
     ///
-    /// - Throws: `VALIDATION_ERROR` for an empty text, `MESSAGE_TOO_LARGE`.
-    public static func validate(_ text: String, limits: Limits) throws(HubError) {
-        guard !text.isEmpty else { throw HubError(.validationError, "`text` must not be empty.") }
+    /// - Throws: `VALIDATION_ERROR` for an empty text, `MESSAGE_TOO_LARGE`; both name `field`.
+    public static func validate(_ text: String, limits: Limits, field: String = "text") throws(HubError) {
+        guard !text.isEmpty else { throw HubError(.validationError, "`\(field)` must not be empty.") }
         guard text.utf8.count <= limits.messageTextBytesMax else {
             throw HubError(
-                .messageTooLarge, "`text` must be at most \(limits.messageTextBytesMax) bytes of UTF-8.")
+                .messageTooLarge, "`\(field)` must be at most \(limits.messageTextBytesMax) bytes of UTF-8.")
         }
     }
 }

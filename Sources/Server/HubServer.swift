@@ -76,7 +76,7 @@ struct RunningServer {
             gauges: NodeGauges(), store: store, library: library,
             router: Router(
                 assets: Assets.page, origins: configuration.origins,
-                offersDiagnostics: configuration.offersDiagnostics),
+                offersDiagnostics: configuration.offersDiagnostics, limits: configuration.limits),
             mailboxes: mailboxes)
         signals = try SignalWatcher()
         host = configuration.host

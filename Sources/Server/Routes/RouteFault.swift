@@ -10,6 +10,9 @@ enum RouteFault: Error, Equatable {
     /// The bytes were no request, or too many.
     case unreadable(HTTPParseError)
 
+    static let originRefused = RouteFault.hub(
+        HubError(.accessDenied, "This page's origin is not allowed here; the hub's --origins may list it."))
+
     var status: Int {
         switch self {
         case .hub(let error): error.code.httpStatus

@@ -10,8 +10,10 @@ enum Routed {
     case webSocket
     /// `GET /ws/echo`, where diagnostics are on.
     case webSocketEcho
-    /// `/readyz`, or `/healthz` where `ready` is false: only the shell knows whether the store answers.
-    case health(ready: Bool)
+    /// A message to send or a stream to follow; its answer takes its time, so the shell keeps it.
+    case chat(ChatRequest)
+    /// Only the shell knows whether the store answers.
+    case health(HealthProbe)
 }
 
 /// Decides what a request asks for. Pure: no socket, no hub, no clock.
@@ -21,11 +23,15 @@ struct Router: Sendable {
     var origins: [String] = []
     /// Whether `/ws/echo` exists.
     var offersDiagnostics = false
+    let limits: Limits
 
-    init(assets: Assets, origins: [String] = [], offersDiagnostics: Bool = false) {
+    init(
+        assets: Assets, origins: [String] = [], offersDiagnostics: Bool = false, limits: Limits = Limits()
+    ) {
         self.assets = assets
         self.origins = origins
         self.offersDiagnostics = offersDiagnostics
+        self.limits = limits
     }
 
     /// Routes a request.
@@ -35,7 +41,9 @@ struct Router: Sendable {
         do throws(RouteFault) {
             return try routed(request)
         } catch {
-            return .respond(Envelope.refusal(error, at: now, path: request.head.path))
+            var refusal = Envelope.refusal(error, at: now, path: request.head.path)
+            if case .deprecatedRooms = endpoint(request.segments) { refusal.deprecate(.rooms) }
+            return .respond(refusal)
         }
     }
 
@@ -48,8 +56,7 @@ struct Router: Sendable {
         }
         guard endpoint.methods.contains(method) else { throw .methodNotAllowed(allow: endpoint.methods) }
         guard ["GET", "HEAD"].contains(method) || OriginRule.allows(request.head, origins: origins) else {
-            throw .hub(
-                HubError(.accessDenied, "This page's origin is not allowed here; the hub's --origins may list it."))
+            throw .originRefused
         }
         switch endpoint {
         case .root: return .respond(root(request.head))
@@ -57,10 +64,17 @@ struct Router: Sendable {
         case .rooms: return try RoomRoutes.rooms(request)
         case .room(let roomID): return try RoomRoutes.room(roomID, request)
         case .history(let roomID): return try RoomRoutes.history(roomID, request)
+        case .sessionCreation: return try SessionRoutes.create(request)
+        case .session(let sessionID): return try SessionRoutes.session(sessionID, request)
+        case .sessionReset(let sessionID): return try SessionRoutes.reset(sessionID, request)
+        case .sessionStop(let sessionID): return try SessionRoutes.stop(sessionID, request)
+        case .sessionHistory(let sessionID): return try SessionRoutes.clearHistory(sessionID, request)
+        case .chat: return try ChatRoutes.chat(request, limits: limits, origins: origins)
+        case .chatHistory: return try ChatRoutes.history(request)
+        case .deprecatedRooms: return try RoomRoutes.deprecatedRooms(request)
         case .webSocket: return .webSocket
         case .webSocketEcho: return .webSocketEcho
-        case .alive: return .health(ready: false)
-        case .ready: return .health(ready: true)
+        case .health(let probe): return .health(probe)
         }
     }
 
@@ -68,20 +82,30 @@ struct Router: Sendable {
         switch segments.count {
         case 0: return .root
         case 1 where segments == ["ws"]: return .webSocket
-        case 1 where segments == ["healthz"]: return .alive
-        case 1 where segments == ["readyz"]: return .ready
+        case 1 where segments == ["healthz"]: return .health(.alive)
+        case 1 where segments == ["readyz"]: return .health(.ready)
         case 2 where segments == ["ws", "echo"] && offersDiagnostics: return .webSocketEcho
-        case 2 where segments == ["api", "rooms"]: return .rooms
-        case 3 where segments.starts(with: ["api", "rooms"]):
-            return roomID(segments[2]).map(Endpoint.room)
-        case 4 where segments.starts(with: ["api", "rooms"]) && segments[3] == "history":
-            return roomID(segments[2]).map(Endpoint.history)
+        case 2... where segments[0] == "api": return apiEndpoint(segments[1], segments[2...])
         default: return assets["/" + segments.joined(separator: "/")].map(Endpoint.asset)
         }
     }
 
-    private func roomID(_ segment: Substring) -> RoomID? {
-        RoomID.isWellFormed(String(segment)) ? RoomID(String(segment)) : nil
+    private func apiEndpoint(_ family: Substring, _ rest: ArraySlice<Substring>) -> Endpoint? {
+        switch (family, rest.count) {
+        case ("health", 0): return .health(.detailed)
+        case ("rooms", 0): return .rooms
+        case ("rooms", 1): return identifier(rest[2]).map(Endpoint.room)
+        case ("rooms", 2) where rest[3] == "history": return identifier(rest[2]).map(Endpoint.history)
+        case ("session", 1) where rest[2] == "create": return .sessionCreation
+        case ("session", 1): return identifier(rest[2]).map(Endpoint.session)
+        case ("session", 2): return identifier(rest[2]).flatMap { Endpoint.session($0, operation: rest[3]) }
+        case ("chat", 1): return Endpoint.chat(rest[2])
+        default: return nil
+        }
+    }
+
+    private func identifier<Kind>(_ segment: Substring) -> Identifier<Kind>? {
+        Identifier<Kind>.isWellFormed(String(segment)) ? Identifier(String(segment)) : nil
     }
 
     /// The page for a browser; for a program what runs here, as the orchestrator family's root has it.
@@ -112,16 +136,46 @@ private enum Endpoint {
     case rooms
     case room(RoomID)
     case history(RoomID)
+    case sessionCreation
+    case session(SessionID)
+    case sessionReset(SessionID)
+    case sessionStop(SessionID)
+    case sessionHistory(SessionID)
+    case chat
+    case chatHistory
+    case deprecatedRooms
     case webSocket
     case webSocketEcho
-    case alive
-    case ready
+    case health(HealthProbe)
+
+    static func session(_ sessionID: SessionID, operation: Substring) -> Endpoint? {
+        switch operation {
+        case "reset": .sessionReset(sessionID)
+        case "stop": .sessionStop(sessionID)
+        case "history": .sessionHistory(sessionID)
+        default: nil
+        }
+    }
+
+    static func chat(_ operation: Substring) -> Endpoint? {
+        switch operation {
+        case "message", "stream": .chat
+        case "history": .chatHistory
+        case "rooms": .deprecatedRooms
+        default: nil
+        }
+    }
 
     var methods: [String] {
         switch self {
-        case .root, .asset, .history, .alive, .ready: ["GET", "HEAD", "OPTIONS"]
+        case .root, .asset, .history, .chatHistory, .deprecatedRooms, .health: ["GET", "HEAD", "OPTIONS"]
         case .rooms: ["GET", "HEAD", "POST", "OPTIONS"]
         case .room: ["GET", "HEAD", "PATCH", "DELETE", "OPTIONS"]
+        case .session: ["GET", "HEAD", "DELETE", "OPTIONS"]
+        case .sessionCreation, .sessionReset, .sessionStop: ["POST", "OPTIONS"]
+        case .sessionHistory: ["DELETE", "OPTIONS"]
+        // Not HEAD: a head cannot be had without sending.
+        case .chat: ["GET", "POST", "OPTIONS"]
         case .webSocket, .webSocketEcho: ["GET", "OPTIONS"]
         }
     }

@@ -1,0 +1,109 @@
+import ChatProtocol
+import Wire
+
+/// The operations of `/api/chat`, from request to command.
+enum ChatRoutes {
+    /// `/api/chat/history`: the exchanges of a user, a session or a room.
+    static func history(_ request: HTTPRequest) throws(RouteFault) -> Routed {
+        let fields = RequestFields(query: request.head)
+        let (limit, offset) = try fields.page()
+        let filter = HistoryFilter(
+            roomID: try fields.identifier("room_id"), sessionID: try fields.identifier("session_id"),
+            userID: try fields.givenUser(), agentType: try fields.shortString("agent_type"))
+        guard filter.roomID != nil || filter.sessionID != nil || filter.userID != nil else {
+            throw .hub(HubError(.validationError, "`user_id`, `session_id` or `room_id` must be given."))
+        }
+        return .command(
+            user: try fields.user(), request: .historyPage(filter, limit: limit, offset: offset),
+            render: .history(limit: limit, offset: offset))
+    }
+
+    /// `/api/chat/message` and `/api/chat/stream`, which are one.
+    ///
+    /// - Parameter origins: the pages beside the hub's own that may send.
+    static func chat(_ request: HTTPRequest, limits: Limits, origins: [String]) throws(RouteFault) -> Routed {
+        let head = request.head
+        let isGet = head.method == "GET"
+        let fields =
+            isGet ? RequestFields(query: head) : try RequestFields(request, allowsEmptyBody: true)
+        var chat = ChatRequest(
+            sessionID: try fields.identifier("session_id"), roomID: try fields.identifier("room_id"),
+            userID: try fields.givenUser(), text: try text(fields, limits),
+            messageID: try fields.shortString("message_id"),
+            agentType: try fields.shortString("agent_type"))
+        chat.busyPolicy = try busyPolicy(fields)
+        chat.metadata = try metadata(fields)
+        chat.lastEventID = try lastEventID(head)
+        chat.wantsJSON = wantsJSON(head)
+        chat.isGet = isGet
+        if chat.lastEventID == nil, chat.text == nil, !isGet { throw RequestFields.wrong("query", "be given") }
+        guard chat.sessionID != nil || (chat.text != nil && chat.lastEventID == nil) else {
+            throw RequestFields.wrong("session_id", "be given, unless `query` asks something new")
+        }
+        guard !isGet || chat.text == nil || mayBeSent(head, origins: origins) else { throw .originRefused }
+        return .chat(chat)
+    }
+
+    private static func text(_ fields: RequestFields, _ limits: Limits) throws(RouteFault) -> String? {
+        for name in ["query", "message"] {
+            guard let text = try fields.string(name) else { continue }
+            try refusable { () throws(HubError) in try MessageText.validate(text, limits: limits, field: name) }
+            return text
+        }
+        return nil
+    }
+
+    private static func busyPolicy(_ fields: RequestFields) throws(RouteFault) -> BusyPolicy {
+        guard let name = try fields.string("if_busy") else { return .queue }
+        guard let policy = BusyPolicy(rawValue: name) else {
+            throw RequestFields.wrong("if_busy", "be one of: queue, reject, interrupt")
+        }
+        return policy
+    }
+
+    private static func metadata(_ fields: RequestFields) throws(RouteFault) -> JSONObject? {
+        var metadata = try fields.object("metadata")
+        if let resources = try fields.object("resources") {
+            metadata = metadata ?? JSONObject()
+            metadata?["resources"] = .object(resources)
+        }
+        guard let metadata else { return nil }
+        try refusable { () throws(HubError) in try RoomMetadata.validate(metadata) }
+        return metadata
+    }
+
+    /// The header, as a browser's `EventSource` repeats it, or the query for a client that cannot set one.
+    private static func lastEventID(_ head: HTTPRequestHead) throws(RouteFault) -> LogPosition? {
+        guard let text = head.headers.first("Last-Event-ID") ?? head.query("last_event_id"), !text.isEmpty
+        else { return nil }
+        guard let position = LogPosition(eventID: text) else {
+            throw RequestFields.wrong("Last-Event-ID", "be the `id` of an event")
+        }
+        return position
+    }
+
+    private static func wantsJSON(_ head: HTTPRequestHead) -> Bool {
+        let types = head.headers.tokens("Accept").map { $0.prefix { $0 != ";" && $0 != " " }.lowercased() }
+        return types.contains("application/json") && !types.contains("text/event-stream")
+    }
+
+    /// A `GET` that sends could be an image on any page. Browsers name its page's origin where they name it at all;
+    /// otherwise they say by `Sec-Fetch-Site` (W3C Fetch Metadata) whether the request comes from another one.
+    private static func mayBeSent(_ head: HTTPRequestHead, origins: [String]) -> Bool {
+        guard head.headers.first("Origin") == nil else { return OriginRule.allows(head, origins: origins) }
+        guard let site = head.headers.first("Sec-Fetch-Site") else { return true }
+        return site == "same-origin" || site == "none"
+    }
+}
+
+extension LogPosition {
+    /// A position as the `id` of an event has it: `<epoch>:<seq>`.
+    init?(eventID text: String) {
+        guard let colon = text.lastIndex(of: ":"), let seq = UInt64(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let epoch = String(text[..<colon])
+        guard (1...Limits.frameIDCharactersMax).contains(epoch.unicodeScalars.count) else { return nil }
+        self.init(epoch: epoch, seq: seq)
+    }
+}
