@@ -58,7 +58,10 @@ final class Room {
     var members: [UserID] = []
     /// Changes of the record that storage has not answered, oldest first.
     var edits: [RoomRecord] = []
-    var history: [ExchangeRecord] = []
+    var history: [ExchangeRecord] = [] {
+        didSet { historyBytes = history.reduce(0) { $0 + $1.approximateBytes } }
+    }
+    private var historyBytes = 0
     var nextBefore: ExchangeID?
     /// The order of first commits, of those exchanges in `history` that were made since the room was loaded.
     var commits: [ExchangeID: Int] = [:]
@@ -301,7 +304,7 @@ final class Room {
     }
 
     private func account() {
-        let bytes = log.bytes + history.reduce(0) { $0 + $1.approximateBytes }
+        let bytes = log.bytes + historyBytes
         guard hub.rooms[id] === self else { return }
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes

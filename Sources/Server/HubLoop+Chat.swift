@@ -110,7 +110,9 @@ extension HubLoop {
         guard !chat.request.wantsJSON, !chat.hasBegun else { return }
         chat.hasBegun = true
         // Ends with the connection: no chunk framing around the events.
-        send(HTTPResponseWriter.streamHead(ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false), on: socket)
+        send(
+            HTTPResponseWriter.streamHead(
+                ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false), on: socket)
     }
 
     /// The last event was written.
@@ -133,7 +135,8 @@ extension HubLoop {
         endWatching(chat)
         chat.step = .reading
         ask(
-            .historyPage(HistoryFilter(roomID: chat.session?.roomID, sessionID: chat.session?.sessionID), limit: 20, offset: 0),
+            .historyPage(
+                HistoryFilter(roomID: chat.session?.roomID, sessionID: chat.session?.sessionID), limit: 20, offset: 0),
             chat, socket)
     }
 
