@@ -255,6 +255,7 @@ final class HubWorld {
             case .startAgent(let turn): agents.append(turn)
             case .cancelAgent(let stream): stopAgent(stream, loop)
             case .timer(let room, let at): timers.append((at, loop, room))
+            case .beginEvents: break
             case .answerHTTP(_, let result): httpAnswers.append(result)
             case .close(let ref, let code, _): closed.append((ref, code))
             case .pauseReading(let ref): client(ref)?.isPaused = true
