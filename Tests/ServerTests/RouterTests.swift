@@ -35,7 +35,8 @@ enum Outcome: Equatable {
     case status(Int, code: String?)
     case command(UserID, ClientRequest, RouteRendering)
     case webSocket, webSocketEcho
-    case health(ready: Bool)
+    case chat(ChatRequest)
+    case health(HealthProbe)
 
     init(_ routed: Routed) throws {
         switch routed {
@@ -45,7 +46,8 @@ enum Outcome: Equatable {
         case .command(let user, let request, let render): self = .command(user, request, render)
         case .webSocket: self = .webSocket
         case .webSocketEcho: self = .webSocketEcho
-        case .health(let ready): self = .health(ready: ready)
+        case .chat(let chat): self = .chat(chat)
+        case .health(let probe): self = .health(probe)
         }
     }
 }
@@ -121,10 +123,13 @@ private let notFound = refused(404, "NOT_FOUND")
         RouteCase(
             "GET", "/api/rooms/room_1/history?limit=5&offset=10",
             gives: .command(
-                anonymous, .historyPage(room, limit: 5, offset: 10), .history(limit: 5, offset: 10))),
+                anonymous, .historyPage(HistoryFilter(roomID: room), limit: 5, offset: 10),
+                .history(limit: 5, offset: 10))),
         RouteCase(
             "GET", "/api/rooms/room_1/history",
-            gives: .command(anonymous, .historyPage(room, limit: 50, offset: 0), .history(limit: 50, offset: 0))),
+            gives: .command(
+                anonymous, .historyPage(HistoryFilter(roomID: room), limit: 50, offset: 0),
+                .history(limit: 50, offset: 0))),
     ]
 
     @Test(arguments: commands) func requestsBecomeCommands(_ example: RouteCase) throws { try example.check() }
@@ -191,8 +196,9 @@ private let notFound = refused(404, "NOT_FOUND")
 
     static let others: [RouteCase] = [
         RouteCase("GET", "/ws?user_id=u", gives: .webSocket),
-        RouteCase("GET", "/healthz", gives: .health(ready: false)),
-        RouteCase("GET", "/readyz", gives: .health(ready: true)),
+        RouteCase("GET", "/healthz", gives: .health(.alive)),
+        RouteCase("GET", "/readyz", gives: .health(.ready)),
+        RouteCase("GET", "/api/health", gives: .health(.detailed)),
         RouteCase("GET", "/", gives: .status(200, code: nil)),
     ]
 
@@ -204,6 +210,12 @@ private let notFound = refused(404, "NOT_FOUND")
     }
 
     @Test(arguments: [
+        ("GET", "/api/session/create", "POST, OPTIONS"),
+        ("POST", "/api/session/session_1", "GET, HEAD, DELETE, OPTIONS"),
+        ("GET", "/api/session/session_1/stop", "POST, OPTIONS"),
+        ("GET", "/api/session/session_1/history", "DELETE, OPTIONS"),
+        ("HEAD", "/api/chat/message", "GET, POST, OPTIONS"),
+        ("POST", "/api/chat/history", "GET, HEAD, OPTIONS"),
         ("PUT", "/api/rooms", "GET, HEAD, POST, OPTIONS"),
         ("OPTIONS", "/api/rooms/room_1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
         ("POST", "/api/rooms/room_1/history", "GET, HEAD, OPTIONS"),
