@@ -94,7 +94,7 @@ public final class Hub {
         settle()
     }
 
-    /// An HTTP request asks for an answer as an event stream. `Effect.beginEvents` comes first, or an answer without one.
+    /// An HTTP request asks for an answer as an event stream. `Effect.beginEvents` comes first, or an answer instead.
     public func watch(_ request: WatchRequest, user: UserID, from ref: ConnectionRef, now: Now) -> Connection {
         self.now = now
         let connection = Connection(ref: ref, user: user, isEventStream: true)
