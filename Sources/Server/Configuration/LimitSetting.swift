@@ -21,6 +21,7 @@ struct LimitSetting {
             LimitSetting(key: "http_head_bytes_max", field: \.httpHeadBytesMax, range: 1024...(1 << 20)),
             LimitSetting(key: "streams_per_user", field: \.streamsPerUser, range: 1...countMax),
             LimitSetting(key: "streams_per_node", field: \.streamsPerNode, range: 1...countMax),
+            LimitSetting(key: "session_minutes", field: \.sessionMinutes, range: 1...1_000_000),
             LimitSetting(key: "agent_silent_seconds", field: \.agentSilentSeconds, range: 1...secondsMax),
             LimitSetting(key: "response_bytes_max", field: \.responseBytesMax, range: 1...(64 << 20)),
             LimitSetting(key: "log_tail_bytes_max", field: \.logTailBytesMax, range: 0...bytesMax),
