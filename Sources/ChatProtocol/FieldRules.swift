@@ -71,10 +71,12 @@ public enum Page {
 
     /// The rows before a page.
     ///
-    /// - Throws: `VALIDATION_ERROR` below 0.
+    /// - Throws: `VALIDATION_ERROR` below 0 or above `Limits.pageOffsetMax`.
     public static func offset(asked offset: Int?) throws(HubError) -> Int {
         let offset = offset ?? 0
-        guard offset >= 0 else { throw HubError(.validationError, "`offset` must be at least 0.") }
+        guard (0...Limits.pageOffsetMax).contains(offset) else {
+            throw HubError(.validationError, "`offset` must be from 0 to \(Limits.pageOffsetMax).")
+        }
         return offset
     }
 }
@@ -82,7 +84,7 @@ public enum Page {
 extension RoomPage {
     /// A page of a room list as a client asks for it; what is `nil` gets its default.
     ///
-    /// - Throws: `VALIDATION_ERROR` for a `limit` below 1, an `offset` below 0 or an unknown `sort_by`.
+    /// - Throws: `VALIDATION_ERROR` for a `limit` below 1, a wrong `offset` or an unknown `sort_by`.
     public init(limit: Int?, offset: Int?, sortBy: String?) throws(HubError) {
         self.init(limit: try Page.rows(asked: limit), offset: try Page.offset(asked: offset))
         guard let sortBy else { return }

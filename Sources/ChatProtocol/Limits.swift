@@ -20,6 +20,8 @@ public struct Limits: Sendable, Equatable {
     public static let pageRowsDefault = 50
     /// Rows of a page at most; more is clamped.
     public static let pageRowsMax = 200
+    /// Rows before a page: more than a list ever has, and far from where its numbers would overflow.
+    public static let pageOffsetMax = 1_000_000_000
     /// Streams of one user, running and waiting.
     public var streamsPerUser = 5
     /// Streams of this node, running and waiting.

@@ -153,17 +153,20 @@ public struct Usage: Sendable, Equatable {
     public var totalTokens: Int?
     /// The model as it names itself.
     public var model: String?
+    /// Sums of such counts cannot overflow.
+    private static let tokensMax = 1_000_000_000_000
     /// Counted by the hub (a token per four bytes) because the model did not report it.
     public var isEstimated: Bool
 
-    /// The counts that are known.
+    /// The counts that are known; one that no answer can have counts as unknown.
     public init(
         promptTokens: Int? = nil, completionTokens: Int? = nil, totalTokens: Int? = nil, model: String? = nil,
         isEstimated: Bool = false
     ) {
-        self.promptTokens = promptTokens
-        self.completionTokens = completionTokens
-        self.totalTokens = totalTokens
+        func plausible(_ count: Int?) -> Int? { count.flatMap { (0...Self.tokensMax).contains($0) ? $0 : nil } }
+        self.promptTokens = plausible(promptTokens)
+        self.completionTokens = plausible(completionTokens)
+        self.totalTokens = plausible(totalTokens)
         self.model = model
         self.isEstimated = isEstimated
     }

@@ -78,10 +78,11 @@ import Wire
                 """)
     }
 
-    @Test func aRowThatStillStreamsHasNoCountsYet() throws {
+    @Test(arguments: [nil, Usage(promptTokens: .max, completionTokens: .max), Usage(totalTokens: -1)])
+    func aRowHasNoCountsWithoutPlausibleUsage(_ usage: Usage?) throws {
         var running = exchange
         running.status = .streaming
-        running.usage = nil
+        running.usage = usage
         running.endedAt = nil
         let response = RouteRendering.history(limit: 1, offset: 0).response(
             for: .success(.historyPage([running], total: 1)), at: noon, path: "/")

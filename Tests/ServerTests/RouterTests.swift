@@ -170,6 +170,7 @@ private let notFound = refused(404, "NOT_FOUND")
         RouteCase("GET", "/api/rooms?user_id=u&limit=ten", gives: invalid),
         RouteCase("GET", "/api/rooms?user_id=u&offset=-1", gives: invalid),
         RouteCase("GET", "/api/rooms?user_id=u&offset=99999999999999999999", gives: invalid),
+        RouteCase("GET", "/api/rooms?user_id=u&limit=1&offset=9223372036854775807", gives: invalid),
         RouteCase("GET", "/api/rooms?user_id=u&sort_by=color", gives: invalid),
         RouteCase("GET", "/api/rooms/room_1?user_id=a%20b", gives: invalid),
         RouteCase("GET", "/api/rooms/room_1/history?limit=0", gives: invalid),
