@@ -114,7 +114,8 @@ extension HubLoop {
     func finish(_ response: HTTPResponse, on socket: Socket) {
         guard case .http(let stage) = socket.stage, let pending = stage.pending else { return }
         stage.pending = nil
-        socket.deadline = loop.now + Timeout.keepAlive
+        // A slow reader takes what time it needs; the sweep looks at its progress.
+        socket.deadline = nil
         socket.closesWhenSent = !pending.keepsAlive
         send(
             HTTPResponseWriter.response(

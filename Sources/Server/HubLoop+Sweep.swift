@@ -33,7 +33,7 @@ extension HubLoop {
             } else if isStuck(socket) {
                 // The kernel is full, so no Close frame would get through; the client resumes.
                 drop(socket)
-            } else if case .webSocket(let stage) = socket.stage, !stage.isClosing {
+            } else if case .webSocket(let stage) = socket.stage, !stage.isClosing, !socket.isBlocked {
                 beat(socket, stage)
             } else if let chat = chat(of: socket) {
                 keepAlive(socket, chat)
@@ -60,7 +60,8 @@ extension HubLoop {
             && loop.now >= socket.lastProgressAt + UInt64(context.limits.noProgressSeconds) * 1_000_000_000
     }
 
-    /// A ping after a heartbeat's silence in both directions; two without an answer end the connection.
+    /// A ping after a heartbeat's silence in both directions; two without an answer end the connection. A reader that
+    /// stands still would not get them: it has the time that `isStuck` gives it.
     private func beat(_ socket: Socket, _ stage: WebSocketStage) {
         let lastSign = max(socket.lastReceivedAt, socket.lastProgressAt, stage.lastPingAt)
         guard loop.now >= lastSign + UInt64(context.limits.heartbeatSeconds) * 1_000_000_000 else { return }

@@ -29,6 +29,10 @@ extension HubLoop {
             decoding: Base64.encode(SHA1.digest(WebSocketHandshake.acceptInput(handshake.key))), as: UTF8.self)
         let chosen = protocols.contains(Self.subprotocol) ? Self.subprotocol : nil
         send(WebSocketHandshake.response(accept: accept, subprotocol: chosen), on: socket)
+        // A client that is gone already must not become one of its user's sockets.
+        guard loop.isOpen(socket.id) else { return }
+        // A request before this one may have stopped the reading.
+        if socket.unsent.isEmpty { loop.resumeReading(socket.id) }
         let receiver = WebSocketReceiver(
             role: .server, messageBytesMax: context.limits.webSocketMessageBytesMax)
         socket.deadline = nil
@@ -49,7 +53,7 @@ extension HubLoop {
     // MARK: - Receiving
 
     func receiveWebSocket(_ bytes: UnsafeMutableRawBufferPointer, on socket: Socket) {
-        guard case .webSocket(let stage) = socket.stage, !stage.isClosing || !stage.receiver.isEnded else { return }
+        guard case .webSocket(let stage) = socket.stage, !stage.isClosing else { return }
         stage.unansweredPings = 0
         var events: [WebSocketEvent] = []
         var fault: WebSocketError?
@@ -61,11 +65,7 @@ extension HubLoop {
     }
 
     private func handle(_ event: WebSocketEvent, on socket: Socket, _ stage: WebSocketStage) {
-        guard !stage.isClosing else {
-            // Our Close was answered: the handshake is complete.
-            if case .close = event { drop(socket) }
-            return
-        }
+        guard !stage.isClosing else { return }
         switch event {
         case .text(let bytes): hub.received(bytes, on: stage.connection, now: now)
         case .binary: closeWebSocket(socket, .unsupportedData, "frames are text")
@@ -85,11 +85,12 @@ extension HubLoop {
             stage.isClosing = true
             let frame = WebSocketFrameWriter.close(code, reason: reason)
             hub.finish(stage.connection, with: frame, now: now)
-        case .echo: send(WebSocketFrameWriter.close(code, reason: reason), on: socket)
+        case .echo: socket.unsent += WebSocketFrameWriter.close(code, reason: reason)
         case .http: return drop(socket)
         }
         socket.closesWhenSent = true
         socket.deadline = loop.now + Timeout.close
+        sendUnsent(socket)
     }
 
     // MARK: - Echo

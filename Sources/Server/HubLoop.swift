@@ -219,7 +219,7 @@ final class HubLoop: LoopHandler {
         sendUnsent(socket)
     }
 
-    private func sendUnsent(_ socket: Socket) {
+    func sendUnsent(_ socket: Socket) {
         guard !socket.isBlocked, !socket.unsent.isEmpty else { return }
         let result = socket.unsent.withUnsafeMutableBytes { bytes in
             withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { piece in
@@ -235,7 +235,12 @@ final class HubLoop: LoopHandler {
         case .wouldBlock: socket.isBlocked = true
         case .failed: return drop(socket)
         }
-        if socket.unsent.isEmpty { sentAll(socket) } else { loop.pauseReading(socket.id) }
+        guard socket.unsent.isEmpty else { return loop.pauseReading(socket.id) }
+        // A handshake's answer that the kernel could not take at once had stopped the reading.
+        if case .webSocket(let stage) = socket.stage, !stage.connection.isReadingPaused {
+            loop.resumeReading(socket.id)
+        }
+        sentAll(socket)
     }
 
     private func sentAll(_ socket: Socket) {
@@ -243,13 +248,18 @@ final class HubLoop: LoopHandler {
         case .webSocket(let stage):
             guard stage.isClosing else { return }
         case .http(let stage):
-            if !socket.closesWhenSent, stage.pending == nil { readHeld(of: socket, stage) }
+            if !socket.closesWhenSent, stage.pending == nil {
+                // After `100 Continue` the request's own deadline stays.
+                socket.deadline = socket.deadline ?? loop.now + Timeout.keepAlive
+                readHeld(of: socket, stage)
+            }
         case .echo:
             if !socket.closesWhenSent { loop.resumeReading(socket.id) }
         }
         guard socket.closesWhenSent else { return }
         // The peer reads what we sent before it learns of the end; it has a moment to close by itself.
         loop.shutdownWrites(socket.id)
+        loop.resumeReading(socket.id)
         socket.deadline = loop.now + Timeout.close
     }
 
