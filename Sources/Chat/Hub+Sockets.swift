@@ -22,10 +22,7 @@ extension Hub {
             let cause = connection.watched.map(JoinCause.watching) ?? .fellBehind
             send(.snapshotWanted(roomID, connection.ref, cause, after: position), toHomeOf: roomID)
         }
-        if connection.isReadingPaused, connection.outbox.replyBytes < Limits.replyBytesMax / 2 {
-            connection.isReadingPaused = false
-            effects.append(.resumeReading(connection.ref))
-        }
+        pauseOrResumeReading(connection)
         settle()
     }
 
@@ -49,9 +46,13 @@ extension Hub {
 
     private func repliesGrew(_ connection: Connection) {
         markDirty(connection)
-        guard connection.outbox.replyBytes > Limits.replyBytesMax, !connection.isReadingPaused else { return }
-        connection.isReadingPaused = true
-        effects.append(.pauseReading(connection.ref))
+        pauseOrResumeReading(connection)
+    }
+
+    private func pauseOrResumeReading(_ connection: Connection) {
+        guard connection.isAskingTooMuch != connection.isReadingPaused else { return }
+        connection.isReadingPaused.toggle()
+        effects.append(connection.isReadingPaused ? .pauseReading(connection.ref) : .resumeReading(connection.ref))
     }
 
     /// The kernel has room again for a connection, or it had more than one write's share to send.
@@ -86,8 +87,10 @@ extension Hub {
         case .join(let joins): join(joins, origin, connection)
         default:
             let command = Command(origin: origin, user: connection.user, request: frame.request)
+            if frame.type.isAnswered { connection.unanswered += 1 }
             send(.command(command), toHomeOf: connection.user)
         }
+        pauseOrResumeReading(connection)
     }
 
     private func notImplemented(_ request: ClientRequest) -> String? {
@@ -121,6 +124,7 @@ extension Hub {
                 continue
             }
             connection.joinBegan(join.roomID)
+            connection.unanswered += 1
             let request = JoinRequest(roomID: join.roomID, after: joined ? nil : join.after)
             send(
                 .command(Command(origin: origin, user: connection.user, request: .join([request]))),
@@ -136,6 +140,7 @@ extension Hub {
         case .frame(let id, let type):
             guard let connection = connections[origin.connection] else { return }
             if type == .join { connection.joinEnded(roomID) }
+            if type.isAnswered { connection.unanswered -= 1 }
             switch result {
             case .success(let ack):
                 reply(to: connection, ServerFrame.ack(id: id, for: type, ack), barrier: barrier)
@@ -215,7 +220,10 @@ extension Hub {
             return
         }
         if case .watching(let stream) = answer.cause { return beginEvents(of: stream, answer, connection, replica) }
-        if case .requested = answer.cause { connection.joinEnded(replica.log.roomID) }
+        if case .requested = answer.cause {
+            connection.joinEnded(replica.log.roomID)
+            connection.unanswered -= 1
+        }
         replica.subscribe(connection, at: answer.position.seq)
         let prefix = ServerFrame.joinedPrefix(id: answer.cause.frameID)
         var head: [UInt8] = []

@@ -116,7 +116,8 @@ struct Outbox {
         let head: SharedBytes
         let body: SharedBytes?
         let barrier: Barrier?
-        var count: Int { head.count + (body?.count ?? 0) }
+        /// What it takes of the lane's memory.
+        var cost: Int { Limits.replyOverheadBytes + head.count + (body?.count ?? 0) }
     }
 
     private struct StateFrame {
@@ -145,7 +146,7 @@ struct Outbox {
     mutating func reply(_ head: SharedBytes, body: SharedBytes? = nil, barrier: Barrier? = nil) {
         let reply = Reply(head: head, body: body, barrier: barrier)
         replies.append(reply)
-        replyBytes += reply.count
+        replyBytes += reply.cost
     }
 
     mutating func notice(_ notice: RoomNotice) {
@@ -284,7 +285,7 @@ struct Outbox {
             rest -= min(rest, frame.count)
         }
         if sent.replies > 0 {
-            replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.count }
+            replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.cost }
             replies.removeFirst(sent.replies)
         }
         if sent.states > 0 { state.removeFirst(sent.states) }

@@ -52,6 +52,8 @@ public final class Connection {
     var outbox = Outbox()
     /// Rooms of joins whose answer has not come yet, once for each.
     private(set) var joinsInFlight: [RoomID] = []
+    /// Frames that were sent on to a home and whose answer has not come yet; a join counts once for each room.
+    var unanswered = 0
     /// It stands in its loop's list of connections with something to send.
     var isDirty = false
     /// An answer over HTTP, which is sent nothing but that.
@@ -60,13 +62,19 @@ public final class Connection {
     var watched: StreamID?
     /// The event stream has its last event: it ends when everything is sent.
     public internal(set) var isOver = false
-    /// Too many replies wait: the shell is not to read from it.
+    /// It has asked for more than it takes: the shell is not to read from it.
     public internal(set) var isReadingPaused = false
 
     init(ref: ConnectionRef, user: UserID, isEventStream: Bool = false) {
         self.ref = ref
         self.user = user
         self.isEventStream = isEventStream
+    }
+
+    /// Whether reading is to stop; once stopped, it goes on when half of what stopped it is gone.
+    var isAskingTooMuch: Bool {
+        let share = isReadingPaused ? 2 : 1
+        return outbox.replyBytes > Limits.replyBytesMax / share || unanswered > Limits.unansweredFramesPerSocket / share
     }
 
     /// Whether the room is joined, or about to be.

@@ -31,6 +31,9 @@ public enum ClientFrameType: String, Sendable, CaseIterable {
     case send, cancel, reset
     case clearHistory = "clear-history"
     case history, typing, read, ping
+
+    /// Whether each such frame is answered; the others are so only when they are refused.
+    public var isAnswered: Bool { self != .typing && self != .read }
 }
 
 /// What a client asks for.

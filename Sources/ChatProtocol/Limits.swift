@@ -60,6 +60,10 @@ public struct Limits: Sendable, Equatable {
     public static let chunkBytesMax = 16 * 1024
     /// Pending replies of one socket, in bytes, above which the hub stops reading from it.
     public static let replyBytesMax = 1024 * 1024
+    /// Frames of one socket that the hub has not answered, above which it stops reading from it.
+    public static let unansweredFramesPerSocket = 128
+    /// What a pending reply takes of `replyBytesMax` beside its bytes: the smallest ones cost the hub this much too.
+    public static let replyOverheadBytes = 128
     /// Exchanges of a snapshot's history.
     public static let snapshotExchangesMax = 20
     /// A snapshot's history, in bytes.

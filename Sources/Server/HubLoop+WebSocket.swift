@@ -55,17 +55,38 @@ extension HubLoop {
     func receiveWebSocket(_ bytes: UnsafeMutableRawBufferPointer, on socket: Socket) {
         guard case .webSocket(let stage) = socket.stage, !stage.isClosing else { return }
         stage.unansweredPings = 0
-        var events: [WebSocketEvent] = []
-        var fault: WebSocketError?
         do throws(WebSocketError) {
-            try stage.receiver.receive(bytes) { events.append($0) }
-        } catch { fault = error }
-        for event in events { handle(event, on: socket, stage) }
-        if let fault { closeWebSocket(socket, fault.closeCode, fault.reason) }
+            try stage.receiver.receive(bytes) { stage.held.append($0) }
+        } catch { stage.fault = error }
+        handleHeld(on: socket, stage)
+    }
+
+    /// Takes from what arrived as much as the hub wants at present.
+    private func handleHeld(on socket: Socket, _ stage: WebSocketStage) {
+        var events: [WebSocketEvent] = []
+        swap(&events, &stage.held)
+        var handled = 0
+        while handled < events.count, !stage.isClosing, !stage.connection.isReadingPaused {
+            handle(events[handled], on: socket, stage)
+            handled += 1
+        }
+        guard !stage.isClosing else { return }
+        guard handled == events.count else {
+            events.removeFirst(handled)
+            stage.held = events
+            return
+        }
+        if let fault = stage.fault { closeWebSocket(socket, fault.closeCode, fault.reason) }
+    }
+
+    /// The hub wants more of a connection: first what is held, then the kernel's bytes.
+    func resumeReading(_ id: ConnectionID) {
+        guard let socket = socket(id), case .webSocket(let stage) = socket.stage else { return }
+        handleHeld(on: socket, stage)
+        if !stage.connection.isReadingPaused { loop.resumeReading(id) }
     }
 
     private func handle(_ event: WebSocketEvent, on socket: Socket, _ stage: WebSocketStage) {
-        guard !stage.isClosing else { return }
         switch event {
         case .text(let bytes): hub.received(bytes, on: stage.connection, now: now)
         case .binary: closeWebSocket(socket, .unsupportedData, "frames are text")

@@ -162,7 +162,7 @@ final class HubLoop: LoopHandler {
         case .close(let ref, let code, let reason):
             if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }
         case .pauseReading(let ref): loop.pauseReading(connectionID(ref))
-        case .resumeReading(let ref): loop.resumeReading(connectionID(ref))
+        case .resumeReading(let ref): resumeReading(connectionID(ref))
         }
     }
 

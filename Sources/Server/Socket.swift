@@ -65,6 +65,9 @@ struct PendingRequest {
 final class WebSocketStage {
     var receiver: WebSocketReceiver
     let connection: Connection
+    /// What arrived while the hub had enough to do, and the fault behind it.
+    var held: [WebSocketEvent] = []
+    var fault: WebSocketError?
     /// Pings since anything was received.
     var unansweredPings = 0
     var lastPingAt: UInt64 = 0

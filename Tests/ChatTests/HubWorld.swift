@@ -277,6 +277,7 @@ final class HubWorld {
         let found = violations + store.violations
         #expect(found == [], sourceLocation: sourceLocation)
         for client in clients {
+            if requestsHeld.isEmpty { #expect(client.connection?.unanswered ?? 0 == 0, sourceLocation: sourceLocation) }
             for (stream, text) in client.endedTexts {
                 guard let row = store.exchange(of: stream), row.status.isTerminal else { continue }
                 #expect(text == row.text, "\(client.user) of \(stream)", sourceLocation: sourceLocation)

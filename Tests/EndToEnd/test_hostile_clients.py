@@ -1,5 +1,6 @@
 """Clients that mean harm, or know no better: what they do costs the hub a bounded price, and others nothing."""
 
+import json
 import socket
 import time
 
@@ -89,3 +90,12 @@ def test_a_close_right_behind_a_fault_does_not_keep_the_hub_from_naming_it(hub):
         raw.send(frame(BINARY, b"?") + frame(CLOSE, b"\x03\xe8"))
         assert raw.close_code() == 1003
         assert raw.is_closed()
+
+
+def test_a_thousand_frames_at_once_are_all_answered(hub):
+    room_id = hub.create_room("flood")
+    asked = [json.dumps({"type": "history", "room_id": room_id, "id": str(number)}) for number in range(1000)]
+    with RawConnection(hub) as raw:
+        assert raw.upgrade().status == 101
+        raw.send(b"".join(frame(TEXT, text.encode()) for text in asked))
+        assert {raw.next_json("ack")["id"] for _ in asked} == {str(number) for number in range(1000)}
