@@ -7,7 +7,9 @@ public struct AgentConfiguration: Sendable {
         /// The built-in guide: answers from a folder of Markdown, or from the hub's own documentation if there is none.
         case guide(docsDirectory: String?)
         /// A server that speaks OpenAI's chat completions.
-        case openAI(OpenAISettings)
+        case openAI(ModelSettings)
+        /// A server that speaks Anthropic's messages. `max_tokens` is one of its parameters.
+        case anthropic(ModelSettings)
     }
 
     /// The agent's name, as messages and rooms give it.
@@ -22,18 +24,18 @@ public struct AgentConfiguration: Sendable {
     }
 }
 
-/// How to reach a model behind OpenAI's chat completions.
-public struct OpenAISettings: Sendable {
-    /// `http` or `https`, up to and without `/chat/completions`.
+/// How to reach a model behind HTTP, whichever API it speaks.
+public struct ModelSettings: Sendable {
+    /// `http` or `https`, up to and without `/chat/completions` or `/messages`; so usually up to `/v1`.
     public var baseURL: String
     /// The model's name, as the server knows it.
     public var model: String
     /// The key's value, already taken from the environment. It appears in no event, error or log.
     public var apiKey: String?
-    /// What the model is told before the conversation.
+    /// What the model is told before the conversation. Names in double braces, such as `{{user_id}}`, stand for facts.
     public var systemPrompt: String?
     /// Members of the request's body, such as `temperature`. `model`, `messages` and `stream` are the hub's;
-    /// `stream_options` set to `null` leaves that member out, for servers that refuse it.
+    /// for OpenAI's, `stream_options` set to `null` leaves that member out, for servers that refuse it.
     public var parameters: JSONObject
     /// How long DNS, TCP and TLS may take together.
     public var connectTimeoutSeconds: Double = 5
@@ -62,7 +64,7 @@ public struct OpenAISettings: Sendable {
     }
 }
 
-extension OpenAISettings: CustomStringConvertible, CustomDebugStringConvertible {
+extension ModelSettings: CustomStringConvertible, CustomDebugStringConvertible {
     /// The model and where it is; never the key, whoever prints a configuration.
     public var description: String { "\(model) at \(baseURL)" }
     /// The same as `description`.
@@ -90,7 +92,7 @@ extension AgentConfiguration {
         switch connector {
         case .guide(let directory):
             guard let library, library.holds(directory) else { throw .missingLibrary(agentType: agentType) }
-        case .openAI(let settings):
+        case .openAI(let settings), .anthropic(let settings):
             let url = settings.baseURL
             guard url.hasPrefix("http://") || url.hasPrefix("https://"),
                 url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })

@@ -10,14 +10,14 @@ import ChatProtocol
 public final class AgentHost {
     private enum Run {
         case guide(GuideRun)
-        case openAI(OpenAIRun)
+        case model(ModelRun)
         /// Closed; its `.ended` is scheduled.
         case ending
 
         func close() {
             switch self {
             case .guide(let run): run.close()
-            case .openAI(let run): run.close()
+            case .model(let run): run.close()
             case .ending: break
             }
         }
@@ -49,7 +49,10 @@ public final class AgentHost {
                 throw .duplicateAgent(agent.agentType)
             }
             try agent.validate(library: library)
-            if case .openAI = agent.connector { needsClient = true }
+            switch agent.connector {
+            case .openAI, .anthropic: needsClient = true
+            case .guide: break
+            }
         }
         guard byType[defaultAgent] != nil else { throw .unknownDefault(defaultAgent) }
         self.agents = byType
@@ -71,12 +74,23 @@ public final class AgentHost {
             entries[id]?.run = .guide(run)
             ask(library!, in: directory, turn)
         case .openAI(let settings):
-            let run = OpenAIRun(turn, settings, client: client!, services: services, deliver: deliver)
-            entries[id]?.run = .openAI(run)
-            run.start()
+            start(id, ChatCompletionRequest.request(turn, settings), settings, deliver) { ChatCompletionReader() }
+        case .anthropic(let settings):
+            start(id, MessagesRequest.request(turn, settings), settings, deliver) { MessagesReader() }
         case nil:
             end(id, .failed(.agentFailed, "there is no agent \"\(turn.agentType)\""))
         }
+    }
+
+    private func start(
+        _ stream: StreamID, _ request: HTTPRequest, _ settings: ModelSettings,
+        _ deliver: @escaping (AgentEvent) -> Void,
+        makeReader: @escaping () -> any ModelReader
+    ) {
+        let run = ModelRun(
+            request, settings, client: client!, services: services, makeReader: makeReader, deliver: deliver)
+        entries[stream]?.run = .model(run)
+        run.start()
     }
 
     /// Closes a run's connection to its model at once and has it end as cancelled; a run that is over is left alone.

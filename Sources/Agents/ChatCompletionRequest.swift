@@ -2,9 +2,16 @@ import Chat
 import ChatProtocol
 import Wire
 
-/// The body of `POST /chat/completions` for a turn.
+/// `POST /chat/completions` for a turn.
+///
+/// Source: OpenAI API reference, "Create chat completion".
 enum ChatCompletionRequest {
-    static func body(_ turn: AgentTurn, _ settings: OpenAISettings) -> [UInt8] {
+    static func request(_ turn: AgentTurn, _ settings: ModelSettings) -> HTTPRequest {
+        let headers = settings.apiKey.map { ["Authorization: Bearer \($0)"] } ?? []
+        return settings.request(path: "/chat/completions", headers: headers, body: body(turn, settings))
+    }
+
+    static func body(_ turn: AgentTurn, _ settings: ModelSettings) -> [UInt8] {
         var body = settings.parameters
         body["model"] = .string(settings.model)
         body["messages"] = .array(messages(turn, settings))
@@ -17,8 +24,8 @@ enum ChatCompletionRequest {
         return JSONValue.object(body).compact
     }
 
-    private static func messages(_ turn: AgentTurn, _ settings: OpenAISettings) -> [JSONValue] {
-        let system = settings.systemPrompt.map { [message("system", $0)] } ?? []
+    private static func messages(_ turn: AgentTurn, _ settings: ModelSettings) -> [JSONValue] {
+        let system = settings.systemPrompt(turn).map { [message("system", $0)] } ?? []
         return system + turn.context.map { message(role($0.role), $0.text) } + [message("user", turn.input)]
     }
 
@@ -26,24 +33,8 @@ enum ChatCompletionRequest {
         ["role": .string(role), "content": .string(text)]
     }
 
-    /// A human operator speaks from the model's side of the conversation.
     private static func role(_ role: MessageRole) -> String {
-        switch role {
-        case .user: "user"
-        case .assistant, .operator: "assistant"
-        case .system: "system"
-        }
-    }
-}
-
-extension OpenAISettings {
-    func request(_ turn: AgentTurn) -> HTTPRequest {
-        var url = baseURL
-        while url.hasSuffix("/") { url.removeLast() }
-        var headers = ["Content-Type: application/json", "Accept: text/event-stream, application/json"]
-        if let apiKey { headers.append("Authorization: Bearer \(apiKey)") }
-        return HTTPRequest(
-            url: url + "/chat/completions", headers: headers, body: ChatCompletionRequest.body(turn, self),
-            connectTimeoutSeconds: connectTimeoutSeconds)
+        if role == .system { return "system" }
+        return role.isModelSide ? "assistant" : "user"
     }
 }

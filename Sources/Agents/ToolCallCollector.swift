@@ -7,6 +7,15 @@ import Wire
 /// belong together by `index`. Some servers leave the index out, or give every call the index 0: so a new id begins a
 /// new call too, and a fragment that has neither belongs to the call before, unless it names a function.
 struct ToolCallCollector {
+    /// A piece of a call, as it came; what it does not say is `nil`.
+    struct Fragment {
+        var index: Int64?
+        var id: String?
+        var name: String?
+        /// A string is a piece of the arguments' JSON text; anything else is the arguments themselves.
+        var arguments: JSONValue?
+    }
+
     private struct Call {
         let index: Int64?
         var id: String?
@@ -21,20 +30,18 @@ struct ToolCallCollector {
     private var closedCount = 0
 
     /// Takes one fragment; returns the call before it if that is complete now.
-    mutating func take(_ fragment: JSONObject) throws(ChatCompletionError) -> JSONObject? {
-        let index = fragment["index"]?.int
-        let id = fragment["id"]?.string.flatMap { $0.isEmpty ? nil : $0 }
-        let function = fragment["function"]?.object ?? JSONObject()
-        let name = function["name"]?.string ?? ""
+    mutating func take(_ fragment: Fragment) throws(ModelError) -> JSONObject? {
+        let id = fragment.id.flatMap { $0.isEmpty ? nil : $0 }
+        let name = fragment.name ?? ""
         var completed: JSONObject?
-        if begins(index: index, id: id, name: name) {
-            if let index, closedIndexes.contains(index), id == nil { throw .toolCallOutOfOrder }
+        if begins(index: fragment.index, id: id, name: name) {
+            if let index = fragment.index, closedIndexes.contains(index), id == nil { throw .toolCallOutOfOrder }
             completed = try finish()
-            current = Call(index: index)
+            current = Call(index: fragment.index)
         }
         current!.id = current!.id ?? id
         if current!.name.isEmpty { current!.name = name }
-        switch function["arguments"] {
+        switch fragment.arguments {
         case .string(let piece)?: current!.arguments += piece
         case nil, .null?: break
         case let value?: current!.parsedArguments = value
@@ -44,7 +51,7 @@ struct ToolCallCollector {
     }
 
     /// Completes the call that is under way.
-    mutating func finish() throws(ChatCompletionError) -> JSONObject? {
+    mutating func finish() throws(ModelError) -> JSONObject? {
         guard let call = current else { return nil }
         current = nil
         if let index = call.index { closedIndexes.insert(index) }

@@ -237,13 +237,17 @@ public struct AgentTurn: Sendable {
     public let input: String
     /// Earlier messages of the session, oldest first, at most `Limits.contextMessagesMax`.
     public let context: [ContextMessage]
+    /// The room's name.
+    public let roomName: String
     /// The room's metadata, for the agent's use.
     public let roomMetadata: JSONObject
+    /// When the turn started.
+    public let startedAt: Timestamp
 
     /// One turn.
     public init(
         streamID: StreamID, roomID: RoomID, sessionID: SessionID, userID: UserID, agentType: String, input: String,
-        context: [ContextMessage], roomMetadata: JSONObject
+        context: [ContextMessage], roomName: String, roomMetadata: JSONObject, startedAt: Timestamp
     ) {
         self.streamID = streamID
         self.roomID = roomID
@@ -252,7 +256,9 @@ public struct AgentTurn: Sendable {
         self.agentType = agentType
         self.input = input
         self.context = context
+        self.roomName = roomName
         self.roomMetadata = roomMetadata
+        self.startedAt = startedAt
     }
 }
 

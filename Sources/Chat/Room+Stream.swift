@@ -55,7 +55,8 @@ extension Room {
                 AgentTurn(
                     streamID: turn.streamID, roomID: id, sessionID: turn.record.sessionID, userID: turn.record.userID,
                     agentType: turn.record.agentType, input: turn.record.messages.map(\.text).joined(separator: "\n"),
-                    context: context, roomMetadata: record.metadata)))
+                    context: context, roomName: record.name, roomMetadata: record.metadata,
+                    startedAt: now.timestamp)))
     }
 
     // MARK: - The agent speaks

@@ -103,13 +103,14 @@ final class AgentBench {
     }
 
     convenience init(
-        _ server: ScriptedServer, configure: (inout OpenAISettings) -> Void = { _ in },
+        _ server: ScriptedServer, configure: (inout ModelSettings) -> Void = { _ in },
+        connector: (ModelSettings) -> AgentConfiguration.Connector = { .openAI($0) },
         adjust: @escaping @Sendable (inout LoopServices) -> Void = { _ in }
     ) throws {
-        var settings = OpenAISettings(baseURL: server.baseURL, model: "some-model")
+        var settings = ModelSettings(baseURL: server.baseURL, model: "some-model")
         settings.retryDelaySeconds = 0
         configure(&settings)
-        try self.init([AgentConfiguration(agentType: "model", connector: .openAI(settings))], adjust: adjust)
+        try self.init([AgentConfiguration(agentType: "model", connector: connector(settings))], adjust: adjust)
     }
 
     func start(_ turns: AgentTurn...) { mailbox.post(.start(turns)) }
@@ -143,10 +144,11 @@ final class AgentBench {
 extension AgentTurn {
     static func asking(
         _ input: String = "Hello?", stream: String = "stream_1", agentType: String = "model",
-        context: [ContextMessage] = []
+        context: [ContextMessage] = [], roomMetadata: JSONObject = [:]
     ) -> AgentTurn {
         AgentTurn(
             streamID: StreamID(stream), roomID: RoomID("room_1"), sessionID: SessionID("session_1"),
-            userID: UserID("ann"), agentType: agentType, input: input, context: context, roomMetadata: [:])
+            userID: UserID("ann"), agentType: agentType, input: input, context: context, roomName: "Kitchen",
+            roomMetadata: roomMetadata, startedAt: Timestamp(milliseconds: 1_769_853_600_000))
     }
 }

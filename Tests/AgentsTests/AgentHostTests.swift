@@ -9,7 +9,7 @@ struct AgentHostTests {
         -> AgentConfiguration
     {
         AgentConfiguration(
-            agentType: agentType, connector: .openAI(OpenAISettings(baseURL: url, model: "m", apiKey: key)))
+            agentType: agentType, connector: .openAI(ModelSettings(baseURL: url, model: "m", apiKey: key)))
     }
 
     /// Services that nothing uses before the first turn.

@@ -248,7 +248,7 @@ struct SecrecyTests {
     }
 
     @Test func keepsTheKeyOutOfAPrintedConfiguration() {
-        let settings = OpenAISettings(baseURL: "https://h", model: "m", apiKey: "sk-very-secret")
+        let settings = ModelSettings(baseURL: "https://h", model: "m", apiKey: "sk-very-secret")
         let agents = [AgentConfiguration(agentType: "a", connector: .openAI(settings))]
         #expect("\(agents)".contains("m at https://h"))
         for printed in ["\(agents)", String(reflecting: agents), "\(settings)", String(reflecting: settings)] {

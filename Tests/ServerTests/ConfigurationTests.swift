@@ -108,6 +108,20 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(settings.stallTimeoutSeconds == 90)
     }
 
+    @Test func anAnthropicAgentHasItsLimitOfTokens() throws {
+        let file = """
+            {"agents":[{"agent_type":"a","connector":"anthropic","base_url":"https://h/v1","model":"m",
+             "max_tokens":100,"parameters":{"top_k":5}}],"limits":{"agent_silent_seconds":90}}
+            """
+        guard case .anthropic(let settings) = try load(fromFile, file: file).agents[1].connector else {
+            Issue.record("another connector")
+            return
+        }
+        #expect(settings.baseURL == "https://h/v1")
+        #expect(settings.parameters == ["top_k": 5, "max_tokens": 100])
+        #expect(settings.stallTimeoutSeconds == 90)
+    }
+
     @Test func aGuideOfOnesOwnReplacesTheBuiltInOne() throws {
         let file = #"{"agents":[{"agent_type":"guide","connector":"guide","docs":"handbook"}]}"#
         let configuration = try load(fromFile, file: file)
@@ -249,7 +263,7 @@ struct FaultCase: CustomTestStringConvertible {
             sentence: "hubbub.json: agents[0].agent_type: must be 1 to 64 letters, digits, hyphens or underscores"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"smoke"}]}"#,
-            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai"#),
+            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai, anthropic"#),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"guide"},{"agent_type":"a","connector":"guide"}]}"#,
             sentence: #"hubbub.json: agents[1].agent_type: "a" is there twice"#),
@@ -263,6 +277,13 @@ struct FaultCase: CustomTestStringConvertible {
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"openai","base_url":"http://x","modle":"m"}]}"#,
             sentence: "hubbub.json: agents[0].modle: unknown; did you mean model?"),
+        FaultCase(
+            file: #"{"agents":[{"agent_type":"a","connector":"openai","base_url":"http://x","max_tokens":1}]}"#,
+            sentence: "hubbub.json: agents[0].max_tokens: unknown"),
+        FaultCase(
+            file: #"{"agents":[{"agent_type":"a","connector":"anthropic","base_url":"http://x","model":"m","#
+                + #""max_tokens":0}]}"#,
+            sentence: "hubbub.json: agents[0].max_tokens: must be a whole number above 0"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"openai","base_url":"http://x","model":"m","#
                 + #""api_key_env":"MODEL_API_KEY"}]}"#,

@@ -107,7 +107,7 @@ extension ConfigurationFile {
 // Agents.
 extension ConfigurationFile {
     private static let guideKeys = ["agent_type", "connector", "docs"]
-    private static let openAIKeys = [
+    private static let modelKeys = [
         "agent_type", "connector", "base_url", "model", "api_key_env", "system_prompt", "parameters",
     ]
 
@@ -138,14 +138,24 @@ extension ConfigurationFile {
             let docs = try text("docs", in: object, at: place)
             return AgentConfiguration(agentType: agentType, connector: .guide(docsDirectory: docs))
         case "openai":
-            try refuseUnknown(in: object, at: place, known: Self.openAIKeys)
-            return AgentConfiguration(agentType: agentType, connector: .openAI(try endpoint(object, at: place)))
+            try refuseUnknown(in: object, at: place, known: Self.modelKeys)
+            return AgentConfiguration(agentType: agentType, connector: .openAI(try model(object, at: place)))
+        case "anthropic":
+            try refuseUnknown(in: object, at: place, known: Self.modelKeys + ["max_tokens"])
+            var settings = try model(object, at: place)
+            if let tokens = object["max_tokens"] {
+                guard let count = tokens.int, count > 0 else {
+                    throw fault(place + "max_tokens", .mustBe("a whole number above 0"))
+                }
+                settings.parameters["max_tokens"] = tokens
+            }
+            return AgentConfiguration(agentType: agentType, connector: .anthropic(settings))
         default:
-            throw fault(place + "connector", .notOneOf(connector, ["guide", "openai"]))
+            throw fault(place + "connector", .notOneOf(connector, ["guide", "openai", "anthropic"]))
         }
     }
 
-    private func endpoint(_ object: JSONObject, at place: String) throws(ConfigurationError) -> OpenAISettings {
+    private func model(_ object: JSONObject, at place: String) throws(ConfigurationError) -> ModelSettings {
         var baseURL = try requiredText("base_url", in: object, at: place)
         let isWeb = ["http://", "https://"].contains { baseURL.hasPrefix($0) && baseURL.utf8.count > $0.utf8.count }
         guard isWeb, baseURL.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
@@ -159,7 +169,7 @@ extension ConfigurationFile {
             }
             apiKey = key
         }
-        return OpenAISettings(
+        return ModelSettings(
             baseURL: baseURL, model: try requiredText("model", in: object, at: place), apiKey: apiKey,
             systemPrompt: try text("system_prompt", in: object, at: place),
             parameters: try parameters(in: object, at: place))

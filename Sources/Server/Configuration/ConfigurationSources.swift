@@ -100,9 +100,21 @@ extension Configuration {
 extension AgentConfiguration {
     /// The agent with the hub's limit of silence, before its first token and between tokens.
     fileprivate func silent(atMost seconds: Int) -> AgentConfiguration {
-        guard case .openAI(var settings) = connector else { return self }
-        settings.firstTokenTimeoutSeconds = Double(seconds)
-        settings.stallTimeoutSeconds = Double(seconds)
-        return AgentConfiguration(agentType: agentType, connector: .openAI(settings))
+        var agent = self
+        switch connector {
+        case .guide: break
+        case .openAI(let settings): agent.connector = .openAI(settings.silent(atMost: Double(seconds)))
+        case .anthropic(let settings): agent.connector = .anthropic(settings.silent(atMost: Double(seconds)))
+        }
+        return agent
+    }
+}
+
+extension ModelSettings {
+    fileprivate func silent(atMost seconds: Double) -> ModelSettings {
+        var settings = self
+        settings.firstTokenTimeoutSeconds = seconds
+        settings.stallTimeoutSeconds = seconds
+        return settings
     }
 }

@@ -3,45 +3,48 @@ import ChatProtocol
 import Reactor
 import Wire
 
-/// One turn with a model behind OpenAI's chat completions. Confined to its loop.
+/// One turn with a model behind HTTP, whichever API it speaks. Confined to its loop.
 ///
 /// How it works: an attempt is a request with its own reader. Until the model's first token an attempt that fails for
 /// a reason that may pass is made again after a wait; after it, never, since the answer would begin twice. One
 /// deadline watches the model: set at the start for the first token, moved on by each one.
 ///
 /// Invariant: while the run is not over it has a transfer under way or a retry scheduled, and always a deadline.
-final class OpenAIRun {
+final class ModelRun {
     /// How long a complete answer waits for its connection to become free for the next request.
     private static let lingerSeconds = 0.25
     /// An error's body, in bytes, beyond which it is not kept.
     private static let errorBytesMax = 64 * 1024
 
-    private let settings: OpenAISettings
+    private let settings: ModelSettings
     private let request: HTTPRequest
     private let client: HTTPClient
     private let services: LoopServices
     private let deliver: (AgentEvent) -> Void
 
     private var transfer: HTTPTransfer?
-    private var reader = ChatCompletionReader()
+    private let makeReader: () -> any ModelReader
+    private var reader: any ModelReader
     private var errorBody: [UInt8] = []
     private var failedAttempts = 0
     /// A first token has come: no attempt follows this one.
     private var hasSpoken: Bool { reader.tokenCount > 0 }
     private var isOver = false
     private var retryTimer: TimerID?
-    private var deadline: UInt64 = 0
-    private var deadlineTimer: TimerID?
+    private let deadline: Deadline
 
     init(
-        _ turn: AgentTurn, _ settings: OpenAISettings, client: HTTPClient, services: LoopServices,
-        deliver: @escaping (AgentEvent) -> Void
+        _ request: HTTPRequest, _ settings: ModelSettings, client: HTTPClient, services: LoopServices,
+        makeReader: @escaping () -> any ModelReader, deliver: @escaping (AgentEvent) -> Void
     ) {
+        self.request = request
         self.settings = settings
         self.client = client
         self.services = services
+        self.makeReader = makeReader
         self.deliver = deliver
-        request = settings.request(turn)
+        reader = makeReader()
+        deadline = Deadline(services)
     }
 
     func start() {
@@ -54,14 +57,14 @@ final class OpenAIRun {
         isOver = true
         transfer.map(client.close)
         transfer = nil
-        for timer in [retryTimer, deadlineTimer] { timer.map(services.cancel) }
+        retryTimer.map(services.cancel)
         retryTimer = nil
-        deadlineTimer = nil
+        deadline.cancel()
     }
 
     private func attempt() {
         retryTimer = nil
-        reader = ChatCompletionReader()
+        reader = makeReader()
         errorBody = []
         transfer = client.send(request) { [weak self] in self?.receive($0) }
     }
@@ -79,7 +82,7 @@ final class OpenAIRun {
     private func failed(_ failure: HTTPFailure) {
         switch failure {
         case .connectTimedOut:
-            let limit = Self.text(ofSeconds: settings.connectTimeoutSeconds)
+            let limit = Deadline.text(ofSeconds: settings.connectTimeoutSeconds)
             retry(else: .failed(.agentTimeout, "no connection to the model's server within \(limit)"))
         case .notConnected(let reason):
             retry(else: .failed(.agentFailed, "the model's server cannot be reached: \(reason)"))
@@ -91,12 +94,12 @@ final class OpenAIRun {
 
 // MARK: - The answer
 
-extension OpenAIRun {
+extension ModelRun {
     private func read(_ bytes: [UInt8]) {
         guard !reader.isDone else { return }
         var said: [AgentEvent] = []
         let tokenCount = reader.tokenCount
-        do throws(ChatCompletionError) {
+        do throws(ModelError) {
             try reader.read(bytes, into: &said)
             if reader.tokenCount > tokenCount { tokensCame(first: tokenCount == 0) }
             guard say(said) else { return }
@@ -108,16 +111,11 @@ extension OpenAIRun {
 
     private func readEnd(isCut: Bool) {
         var said: [AgentEvent] = []
-        do throws(ChatCompletionError) {
+        do throws(ModelError) {
             try reader.end(isCut: isCut, into: &said)
             if say(said) { finish() }
         } catch {
-            guard say(said) else { return }
-            if error == .cut, !hasSpoken {
-                retry(else: .failed(.agentFailed, Self.sentence(for: error)))
-            } else {
-                fail(error)
-            }
+            if say(said) { fail(error) }
         }
     }
 
@@ -142,10 +140,10 @@ extension OpenAIRun {
 
 // MARK: - Failures
 
-extension OpenAIRun {
+extension ModelRun {
     private func refused(_ status: Int, retryAfterSeconds: Int) {
         let object = (try? JSONValue(parsing: errorBody))?.object ?? JSONObject()
-        let message = ChatCompletionReader.message(ofError: object).map { ": \(publishable($0))" } ?? ""
+        let message = ErrorBody.message(of: object).map { ": \(publishable($0))" } ?? ""
         let end = AgentEnd.failed(.agentFailed, "the model's server answered \(status)\(message)")
         let mayPass = status == 408 || status == 429 || status >= 500
         if mayPass {
@@ -157,25 +155,35 @@ extension OpenAIRun {
 
     /// Makes the request again after a wait, or ends the run if that was done often enough.
     private func retry(afterSeconds asked: Double = 0, else end: AgentEnd) {
+        transfer.map(client.close)
         transfer = nil
-        guard failedAttempts < settings.retries, asked <= OpenAISettings.retryDelaySecondsMax else {
+        guard failedAttempts < settings.retries, asked <= ModelSettings.retryDelaySecondsMax else {
             return self.end(end)
         }
         let backOff = settings.retryDelaySeconds * Double(1 << min(failedAttempts, 16))
         failedAttempts += 1
-        let delay = max(asked, min(backOff, OpenAISettings.retryDelaySecondsMax))
+        let delay = max(asked, min(backOff, ModelSettings.retryDelaySecondsMax))
         retryTimer = services.schedule(afterSeconds: delay) { [weak self] in self?.attempt() }
     }
 
-    private func fail(_ error: ChatCompletionError) {
+    private func fail(_ error: ModelError) {
         var sentence = Self.sentence(for: error)
-        if case .reported(let message) = error, !message.isEmpty { sentence += ": \(publishable(message))" }
-        end(.failed(.agentFailed, sentence))
+        var mayPass = error == .cut
+        if case .reported(let message, let passes) = error {
+            if !message.isEmpty { sentence += ": \(publishable(message))" }
+            mayPass = passes
+        }
+        let end = AgentEnd.failed(.agentFailed, sentence)
+        if mayPass, !hasSpoken {
+            retry(else: end)
+        } else {
+            self.end(end)
+        }
     }
 
-    private static func sentence(for error: ChatCompletionError) -> String {
+    private static func sentence(for error: ModelError) -> String {
         switch error {
-        case .malformed: "the model's server sent something that is not a chat completion"
+        case .malformed: "the model's server sent something that is not an answer"
         case .tooLarge: "the model's server sent more than an answer can hold"
         case .cut: "the connection to the model's server was cut before the answer was complete"
         case .reported: "the model's server reported an error"
@@ -188,44 +196,31 @@ extension OpenAIRun {
     private func publishable(_ message: String) -> String {
         Redaction.publishable(message, hiding: settings.apiKey)
     }
-
-    private static func text(ofSeconds seconds: Double) -> String {
-        seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
-    }
 }
 
 // MARK: - The deadline
 
-extension OpenAIRun {
+extension ModelRun {
     private func setDeadline(afterSeconds seconds: Double) {
-        deadline = services.clock() + LoopServices.nanoseconds(seconds)
-        deadlineTimer.map(services.cancel)
-        deadlineTimer = services.schedule(deadline) { [weak self] in self?.deadlineTimerFired() }
+        deadline.set(afterSeconds: seconds) { [weak self] in self?.deadlineMet() }
     }
 
-    /// The first token sets the timer for the limit between tokens. The later ones only move the deadline on, which
-    /// the timer finds when it fires: setting it for each would be much work for a case that is rare.
     private func tokensCame(first: Bool) {
         if first {
             setDeadline(afterSeconds: settings.stallTimeoutSeconds)
         } else {
-            deadline = services.clock() + LoopServices.nanoseconds(settings.stallTimeoutSeconds)
+            deadline.extend(afterSeconds: settings.stallTimeoutSeconds)
         }
     }
 
-    private func deadlineTimerFired() {
-        guard services.clock() >= deadline else {
-            deadlineTimer = services.schedule(deadline) { [weak self] in self?.deadlineTimerFired() }
-            return
-        }
-        deadlineTimer = nil
+    private func deadlineMet() {
         if reader.isDone {
             finish()
         } else if hasSpoken {
-            let limit = Self.text(ofSeconds: settings.stallTimeoutSeconds)
+            let limit = Deadline.text(ofSeconds: settings.stallTimeoutSeconds)
             end(.failed(.agentTimeout, "the model said nothing for \(limit)"))
         } else {
-            let limit = Self.text(ofSeconds: settings.firstTokenTimeoutSeconds)
+            let limit = Deadline.text(ofSeconds: settings.firstTokenTimeoutSeconds)
             end(.failed(.agentTimeout, "the model did not begin to answer within \(limit)"))
         }
     }

@@ -16,7 +16,7 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
     let end: AgentEnd
 
     private static let malformed = AgentEnd.failed(
-        .agentFailed, "the model's server sent something that is not a chat completion")
+        .agentFailed, "the model's server sent something that is not an answer")
     private static let cut = AgentEnd.failed(
         .agentFailed, "the connection to the model's server was cut before the answer was complete")
 
@@ -115,7 +115,7 @@ struct AnswerCase: Sendable, CustomTestStringConvertible {
     ]
 }
 
-struct OpenAIRunTests {
+struct ModelRunTests {
     @Test(arguments: AnswerCase.all) func endsAsTheServerAnswers(_ example: AnswerCase) throws {
         let server = try ScriptedServer(example.script)
         let bench = try AgentBench(server) { $0.retries = 0 }
