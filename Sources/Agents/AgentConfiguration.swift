@@ -10,6 +10,8 @@ public struct AgentConfiguration: Sendable {
         case openAI(ModelSettings)
         /// A server that speaks Anthropic's messages. `max_tokens` is one of its parameters.
         case anthropic(ModelSettings)
+        /// A program, started once for each turn.
+        case command(CommandSettings)
     }
 
     /// The agent's name, as messages and rooms give it.
@@ -71,6 +73,22 @@ extension ModelSettings: CustomStringConvertible, CustomDebugStringConvertible {
     public var debugDescription: String { description }
 }
 
+/// How to run an agent's program.
+public struct CommandSettings: Sendable {
+    /// The program and its arguments. No shell reads them; a program without a slash is found by `PATH`.
+    public var command: [String]
+    /// How long the program may write nothing.
+    public var silentTimeoutSeconds: Double = 60
+    /// How long it may take to end by itself when it has finished, and again when it was asked to end (SIGTERM);
+    /// then it is killed. The hub waits 5 s for an agent that it stops.
+    public var terminationGraceSeconds: Double = 2
+
+    /// A program, with the default time limits.
+    public init(command: [String]) {
+        self.command = command
+    }
+}
+
 /// Why agents cannot be hosted as configured.
 public enum AgentConfigurationError: Error, Sendable, Equatable {
     /// Two agents have this name.
@@ -81,6 +99,8 @@ public enum AgentConfigurationError: Error, Sendable, Equatable {
     case invalidBaseURL(agentType: String)
     /// The agent's key holds characters that no HTTP header may carry.
     case invalidKey(agentType: String)
+    /// The agent's command names no program, or holds a zero byte, which no argument can.
+    case invalidCommand(agentType: String)
     /// The guide's library was not given, or lacks this agent's folder.
     case missingLibrary(agentType: String)
     /// The system has no memory for an HTTP client.
@@ -100,6 +120,9 @@ extension AgentConfiguration {
             // RFC 9110 section 5.5: a field's value holds no control character.
             guard settings.apiKey?.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) ?? true
             else { throw .invalidKey(agentType: agentType) }
+        case .command(let settings):
+            guard settings.command.first?.isEmpty == false, !settings.command.contains(where: { $0.utf8.contains(0) })
+            else { throw .invalidCommand(agentType: agentType) }
         }
     }
 }

@@ -11,6 +11,7 @@ public final class AgentHost {
     private enum Run {
         case guide(GuideRun)
         case model(ModelRun)
+        case command(CommandRun)
         /// Closed; its `.ended` is scheduled.
         case ending
 
@@ -18,6 +19,7 @@ public final class AgentHost {
             switch self {
             case .guide(let run): run.close()
             case .model(let run): run.close()
+            case .command(let run): run.close()
             case .ending: break
             }
         }
@@ -51,7 +53,7 @@ public final class AgentHost {
             try agent.validate(library: library)
             switch agent.connector {
             case .openAI, .anthropic: needsClient = true
-            case .guide: break
+            case .guide, .command: break
             }
         }
         guard byType[defaultAgent] != nil else { throw .unknownDefault(defaultAgent) }
@@ -77,6 +79,7 @@ public final class AgentHost {
             start(id, ChatCompletionRequest.request(turn, settings), settings, deliver) { ChatCompletionReader() }
         case .anthropic(let settings):
             start(id, MessagesRequest.request(turn, settings), settings, deliver) { MessagesReader() }
+        case .command(let settings): start(turn, settings, deliver)
         case nil:
             end(id, .failed(.agentFailed, "there is no agent \"\(turn.agentType)\""))
         }
@@ -93,17 +96,34 @@ public final class AgentHost {
         run.start()
     }
 
-    /// Closes a run's connection to its model at once and has it end as cancelled; a run that is over is left alone.
-    public func cancel(_ stream: StreamID) {
-        guard let entry = entries[stream] else { return }
-        if case .ending = entry.run { return }
-        entry.run.close()
-        end(stream, .cancelled)
+    private func start(_ turn: AgentTurn, _ settings: CommandSettings, _ deliver: @escaping (AgentEvent) -> Void) {
+        do throws(SpawnError) {
+            let run = try CommandRun(turn, settings, services: services, deliver: deliver)
+            entries[turn.streamID]?.run = .command(run)
+            run.start()
+        } catch {
+            end(turn.streamID, .failed(.agentFailed, "the agent's command cannot be started: \(error.sentence)"))
+        }
     }
 
-    /// Closes every run and every connection; nothing is emitted any more. Before the loop ends.
+    /// Closes a run's connection to its model, or asks its program to end, and has it end as cancelled; a run that is
+    /// over is left alone.
+    public func cancel(_ stream: StreamID) {
+        guard let entry = entries[stream] else { return }
+        switch entry.run {
+        case .ending: break
+        case .command(let run): run.cancel()
+        case .guide, .model:
+            entry.run.close()
+            end(stream, .cancelled)
+        }
+    }
+
+    /// Closes every run and every connection and ends every program; nothing is emitted any more. Before the loop ends.
     public func shutdown() {
         for entry in entries.values { entry.run.close() }
+        // All are killed before the first is waited for.
+        for case .command(let run) in entries.values.map(\.run) { run.finishClosing() }
         entries = [:]
         client?.shutdown()
     }

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include <sys/syscall.h>
 #include <sched.h>
 
 int hb_accept(int listener, struct sockaddr_storage *peer) {
@@ -14,4 +15,17 @@ int hb_pin_thread(int core) {
     CPU_ZERO(&set);
     CPU_SET(core, &set);
     return sched_setaffinity(0, sizeof set, &set);
+}
+
+int hb_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int hb_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+int hb_has_ended(pid_t child) {
+    siginfo_t information = {0};
+    return waitid(P_PID, (id_t)child, &information, WEXITED | WNOHANG | WNOWAIT) == 0 && information.si_pid == child;
+}
+
+int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, from);
 }

@@ -12,6 +12,10 @@ struct AgentHostTests {
             agentType: agentType, connector: .openAI(ModelSettings(baseURL: url, model: "m", apiKey: key)))
     }
 
+    private static func program(_ agentType: String, _ command: String...) -> AgentConfiguration {
+        AgentConfiguration(agentType: agentType, connector: .command(CommandSettings(command: command)))
+    }
+
     /// Services that nothing uses before the first turn.
     private static var unused: LoopServices {
         LoopServices(
@@ -26,6 +30,8 @@ struct AgentHostTests {
         ([model("a", url: "ftp://h")], .invalidBaseURL(agentType: "a")),
         ([model("a", url: "https://h/ v1")], .invalidBaseURL(agentType: "a")),
         ([model("a", key: "k\r\nX: y")], .invalidKey(agentType: "a")),
+        ([program("a")], .invalidCommand(agentType: "a")), ([program("a", "")], .invalidCommand(agentType: "a")),
+        ([program("a", "sh", "\0")], .invalidCommand(agentType: "a")),
         (
             [model("a"), AgentConfiguration(agentType: "g", connector: .guide(docsDirectory: nil))],
             .missingLibrary(agentType: "g")

@@ -122,6 +122,31 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(settings.stallTimeoutSeconds == 90)
     }
 
+    @Test func aCommandIsAListOfWords() throws {
+        let file = """
+            {"agents":[{"agent_type":"a","connector":"command","command":["python3","agent.py",""]}],
+             "limits":{"agent_silent_seconds":90}}
+            """
+        guard case .command(let settings) = try load(fromFile, file: file).agents[1].connector else {
+            Issue.record("another connector")
+            return
+        }
+        #expect(settings.command == ["python3", "agent.py", ""])
+        #expect(settings.silentTimeoutSeconds == 90)
+        #expect(settings.terminationGraceSeconds == 2)
+    }
+
+    @Test(arguments: ["[]", #"[""]"#, #""sh""#, #"["sh",1]"#, #"["sh","\u0000"]"#, "null"])
+    func aCommandIsNothingElse(_ command: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try load(
+                fromFile, file: #"{"agents":[{"agent_type":"a","connector":"command","command":\#(command)}]}"#)
+        }
+        #expect(
+            error?.description
+                == "hubbub.json: agents[0].command: must be a list of strings: a program and its arguments")
+    }
+
     @Test func aGuideOfOnesOwnReplacesTheBuiltInOne() throws {
         let file = #"{"agents":[{"agent_type":"guide","connector":"guide","docs":"handbook"}]}"#
         let configuration = try load(fromFile, file: file)
@@ -263,7 +288,7 @@ struct FaultCase: CustomTestStringConvertible {
             sentence: "hubbub.json: agents[0].agent_type: must be 1 to 64 letters, digits, hyphens or underscores"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"smoke"}]}"#,
-            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai, anthropic"#),
+            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai, anthropic, command"#),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"guide"},{"agent_type":"a","connector":"guide"}]}"#,
             sentence: #"hubbub.json: agents[1].agent_type: "a" is there twice"#),
@@ -280,6 +305,12 @@ struct FaultCase: CustomTestStringConvertible {
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"openai","base_url":"http://x","max_tokens":1}]}"#,
             sentence: "hubbub.json: agents[0].max_tokens: unknown"),
+        FaultCase(
+            file: #"{"agents":[{"agent_type":"a","connector":"command"}]}"#,
+            sentence: "hubbub.json: agents[0].command: is missing"),
+        FaultCase(
+            file: #"{"agents":[{"agent_type":"a","connector":"command","command":["sh"],"model":"m"}]}"#,
+            sentence: "hubbub.json: agents[0].model: unknown"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"anthropic","base_url":"http://x","model":"m","#
                 + #""max_tokens":0}]}"#,

@@ -6,7 +6,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,3 +31,11 @@ void hb_name_thread(const char *name);
 /// Binds the calling thread, and those and the processes that it starts from now on, to one core.
 /// Returns 0, or -1 with `errno`.
 int hb_pin_thread(int core);
+/// Opens a pipe, both ends close-on-exec. Returns 0, or -1 with `errno`.
+int hb_pipe(int ends[2]);
+/// A descriptor that is readable once the process has ended; close-on-exec. Returns -1 with `errno`.
+int hb_pidfd_open(pid_t process);
+/// Whether the child has ended; it stays a zombie, so that its id and its group's remain its own.
+int hb_has_ended(pid_t child);
+/// Makes a spawned program start with no descriptor from `from` on.
+int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from);

@@ -107,6 +107,7 @@ extension ConfigurationFile {
 // Agents.
 extension ConfigurationFile {
     private static let guideKeys = ["agent_type", "connector", "docs"]
+    private static let commandKeys = ["agent_type", "connector", "command"]
     private static let modelKeys = [
         "agent_type", "connector", "base_url", "model", "api_key_env", "system_prompt", "parameters",
     ]
@@ -150,9 +151,22 @@ extension ConfigurationFile {
                 settings.parameters["max_tokens"] = tokens
             }
             return AgentConfiguration(agentType: agentType, connector: .anthropic(settings))
+        case "command":
+            try refuseUnknown(in: object, at: place, known: Self.commandKeys)
+            let settings = CommandSettings(command: try command(in: object, at: place))
+            return AgentConfiguration(agentType: agentType, connector: .command(settings))
         default:
-            throw fault(place + "connector", .notOneOf(connector, ["guide", "openai", "anthropic"]))
+            throw fault(place + "connector", .notOneOf(connector, ["guide", "openai", "anthropic", "command"]))
         }
+    }
+
+    private func command(in object: JSONObject, at place: String) throws(ConfigurationError) -> [String] {
+        guard let value = object["command"] else { throw fault(place + "command", .missing) }
+        let words = value.array?.compactMap(\.string) ?? []
+        guard words.count == value.array?.count, words.first?.isEmpty == false,
+            !words.contains(where: { $0.utf8.contains(0) })
+        else { throw fault(place + "command", .mustBe("a list of strings: a program and its arguments")) }
+        return words
     }
 
     private func model(_ object: JSONObject, at place: String) throws(ConfigurationError) -> ModelSettings {

@@ -104,6 +104,9 @@ extension AgentConfiguration {
         switch connector {
         case .guide: break
         case .openAI(let settings): agent.connector = .openAI(settings.silent(atMost: Double(seconds)))
+        case .command(var settings):
+            settings.silentTimeoutSeconds = Double(seconds)
+            agent.connector = .command(settings)
         case .anthropic(let settings): agent.connector = .anthropic(settings.silent(atMost: Double(seconds)))
         }
         return agent
