@@ -74,15 +74,20 @@ public struct HubConfiguration: Sendable {
     public let limits: Limits
     /// The agents that may answer.
     public let agentTypes: [String]
-    /// Who answers when neither the send nor the room names an agent.
+    /// Who answers when neither the send nor the room names an agent, and no rule does.
     public let defaultAgent: String
+    /// The rules; they name agents of `agentTypes` only.
+    public let router: AgentRouter
 
     /// What a hub is built with.
-    public init(loops: Int, limits: Limits, agentTypes: [String], defaultAgent: String) {
+    public init(
+        loops: Int, limits: Limits, agentTypes: [String], defaultAgent: String, router: AgentRouter = AgentRouter()
+    ) {
         self.loops = loops
         self.limits = limits
         self.agentTypes = agentTypes
         self.defaultAgent = defaultAgent
+        self.router = router
     }
 
     /// The loop that is home to a slot.

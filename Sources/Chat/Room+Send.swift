@@ -95,12 +95,12 @@ extension Room {
         return open(session, agentType, command)
     }
 
-    /// The send's own wish, else the room's `initial_agent`, else the default.
+    /// The send's own wish, else the room's `initial_agent`, else the rules' choice, else the default.
     private func agentType(for request: SendRequest) -> String? {
         let known = hub.configuration.agentTypes
         if let wanted = request.agentType { return known.contains(wanted) ? wanted : nil }
         if let initial = record.metadata["initial_agent"]?.string, known.contains(initial) { return initial }
-        return hub.configuration.defaultAgent
+        return hub.configuration.router.agentType(for: request.text) ?? hub.configuration.defaultAgent
     }
 
     private func open(_ session: Int, _ agentType: String, _ command: Command) -> Result<Turn, HubError> {

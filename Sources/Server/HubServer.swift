@@ -72,7 +72,8 @@ struct RunningServer {
             configuration: configuration,
             hub: HubConfiguration(
                 loops: configuration.loops, limits: configuration.limits,
-                agentTypes: configuration.agents.map(\.agentType), defaultAgent: configuration.defaultAgent),
+                agentTypes: configuration.agents.map(\.agentType), defaultAgent: configuration.defaultAgent,
+                router: AgentRouter(configuration.routes)),
             gauges: NodeGauges(), store: store, library: library,
             router: Router(
                 assets: Assets.page, origins: configuration.origins,

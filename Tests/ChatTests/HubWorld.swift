@@ -52,13 +52,14 @@ final class HubWorld {
     private static let stepsMax = 200_000
     private static let timersMax = 5_000
 
-    init(loops: Int, seed: UInt64 = 1, limits: Limits = Limits()) {
+    init(loops: Int, seed: UInt64 = 1, limits: Limits = Limits(), router: AgentRouter = AgentRouter()) {
         self.limits = limits
         random = SeededRandom(seed: seed)
         queues = Array(repeating: Array(repeating: [], count: loops), count: loops)
         asked = Array(repeating: [], count: loops)
         let configuration = HubConfiguration(
-            loops: loops, limits: limits, agentTypes: ["guide", "other"], defaultAgent: "guide")
+            loops: loops, limits: limits, agentTypes: ["guide", "other"], defaultAgent: "guide",
+            router: router)
         for index in 0..<loops {
             var ids = SeededRandom(seed: seed &* 31 &+ UInt64(index))
             hubs.append(
@@ -108,11 +109,13 @@ final class HubWorld {
     func client(_ ref: ConnectionRef) -> TestClient? { clients.first { $0.connection?.ref == ref } }
 
     /// Makes a room that was stored before.
-    func room(_ name: String = "room_a", owner: String = "ann", exchanges: [ExchangeRecord] = []) -> String {
+    func room(
+        _ name: String = "room_a", owner: String = "ann", metadata: JSONObject = [:], exchanges: [ExchangeRecord] = []
+    ) -> String {
         store.put(
             RoomRecord(
                 roomID: RoomID(name), userID: UserID(owner), name: "A", createdAt: now.timestamp,
-                lastActivity: now.timestamp, messageCount: 0, metadata: JSONObject(),
+                lastActivity: now.timestamp, messageCount: 0, metadata: metadata,
                 defaultSessionID: SessionID("session_\(Slot(of: name).hex)default")), exchanges: exchanges)
         return name
     }

@@ -1,4 +1,5 @@
 import Agents
+import Chat
 import ChatProtocol
 import Glibc
 import Testing
@@ -147,6 +148,18 @@ private let fromFile = ["--config", "hubbub.json"]
                 == "hubbub.json: agents[0].command: must be a list of strings: a program and its arguments")
     }
 
+    @Test func routesComeFromTheFile() throws {
+        let file = """
+            {"routes":[{"agent_type":"b","keywords":["invoice","credit card"]},
+             {"agent_type":"guide","keywords":["help"]}],"agents":[{"agent_type":"b","connector":"guide"}]}
+            """
+        #expect(
+            try load(fromFile, file: file).routes == [
+                AgentRouter.Rule(agentType: "b", keywords: ["invoice", "credit card"]),
+                AgentRouter.Rule(agentType: "guide", keywords: ["help"]),
+            ])
+    }
+
     @Test func aGuideOfOnesOwnReplacesTheBuiltInOne() throws {
         let file = #"{"agents":[{"agent_type":"guide","connector":"guide","docs":"handbook"}]}"#
         let configuration = try load(fromFile, file: file)
@@ -279,6 +292,21 @@ struct FaultCase: CustomTestStringConvertible {
         FaultCase(
             file: #"{"limits":{"drain_seconds":1.5}}"#,
             sentence: "hubbub.json: limits.drain_seconds: must be a whole number from 0 to 86400"),
+        FaultCase(file: #"{"routes":{}}"#, sentence: "hubbub.json: routes: must be a list of objects"),
+        FaultCase(file: #"{"routes":[7]}"#, sentence: "hubbub.json: routes[0]: must be an object"),
+        FaultCase(
+            file: #"{"routes":[{"keywords":["a"]}]}"#, sentence: "hubbub.json: routes[0].agent_type: is missing"),
+        FaultCase(
+            file: #"{"routes":[{"agent_type":"guide"}]}"#, sentence: "hubbub.json: routes[0].keywords: is missing"),
+        FaultCase(
+            file: #"{"routes":[{"agent_type":"guide","keywords":["a","?!"]}]}"#,
+            sentence: "hubbub.json: routes[0].keywords: must be a list of strings, each with a word in it"),
+        FaultCase(
+            file: #"{"routes":[{"agent_type":"guide","keyword":["a"]}]}"#,
+            sentence: "hubbub.json: routes[0].keyword: unknown; did you mean keywords?"),
+        FaultCase(
+            file: #"{"routes":[{"agent_type":"poet","keywords":["rhyme"]}]}"#,
+            sentence: #"hubbub.json: routes[0].agent_type: no agent is called "poet"; there are: guide"#),
         FaultCase(file: #"{"agents":{}}"#, sentence: "hubbub.json: agents: must be a list of objects"),
         FaultCase(file: #"{"agents":[7]}"#, sentence: "hubbub.json: agents[0]: must be an object"),
         FaultCase(

@@ -1,4 +1,5 @@
 import Agents
+import Chat
 import ChatProtocol
 import Telemetry
 
@@ -33,6 +34,8 @@ public struct Configuration: Sendable {
     public var defaultAgent = Configuration.guideType
     /// Every agent; the guide is always among them.
     public var agents: [AgentConfiguration] = []
+    /// Which agent gets a message by its words, where neither it nor its room names one; the first that matches.
+    public var routes: [AgentRouter.Rule] = []
     /// Every limit that may be changed.
     public var limits = Limits()
 

@@ -91,6 +91,12 @@ extension Configuration {
             throw ConfigurationError(
                 place(.defaultAgent), .noSuchAgent(defaultAgent, known: agents.map(\.agentType)))
         }
+        let types = agents.map(\.agentType)
+        for (index, route) in routes.enumerated() where !types.contains(route.agentType) {
+            throw ConfigurationError(
+                .file(configFile ?? "", key: "routes[\(index)].agent_type"),
+                .noSuchAgent(route.agentType, known: types))
+        }
         guard isLoopback || allowsOpen else {
             throw ConfigurationError(place(.host), .openBeyondLoopback(host: host))
         }
