@@ -50,8 +50,12 @@ enum HelpTopic: String, CaseIterable {
             "agents": [
               { "agent_type": "writer", "connector": "openai", "base_url": "http://127.0.0.1:4000/v1",
                 "model": "some-model", "api_key_env": "MODEL_API_KEY", "system_prompt": "You write." },
+              { "agent_type": "claude", "connector": "anthropic", "base_url": "https://api.anthropic.com/v1",
+                "model": "some-model", "api_key_env": "ANTHROPIC_API_KEY", "max_tokens": 8192 },
+              { "agent_type": "tool", "connector": "command", "command": ["python3", "agent.py"] },
               { "agent_type": "handbook", "connector": "guide", "docs": "handbook" }
             ],
+            "routes": [{ "agent_type": "handbook", "keywords": ["holiday", "sick leave"] }],
             "limits": { "rooms_per_user": 50, "streams_per_user": 5 }
           }
 

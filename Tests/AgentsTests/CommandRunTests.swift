@@ -110,8 +110,9 @@ struct CommandRunTests {
             print(json.dumps({"type": "text", "delta": sys.stdin.readline()}))
             end = sys.stdin.read()
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-            print(json.dumps({"type": "action", "action": "look", "end": end, "files": sorted(os.listdir("/proc/self/fd")),
-                "blocked": len(blocked), "leads": os.getpgrp() == os.getpid()}))
+            print(json.dumps({"type": "action", "action": "look", "end": end,
+                "files": sorted(os.listdir("/proc/self/fd")), "blocked": len(blocked),
+                "leads": os.getpgrp() == os.getpid()}))
             print(json.dumps({"type": "finished"}))
             """
         let bench = try AgentBench([command(["python3", "-c", program])])
