@@ -32,8 +32,16 @@ public final class NodeGauges: Sendable {
 
     private let sessions = Atomic<Int>(0)
 
+    private let draining = Atomic<Bool>(false)
+
     /// Nothing runs and nothing is delivered yet.
     public init() {}
+
+    /// The server is about to stop: from here on no loop takes a message.
+    public var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// Says so to all loops at once, before any client is told.
+    public func drain() { draining.store(true, ordering: .relaxed) }
 
     /// Sessions in use, without the rooms' default ones.
     public var sessionCount: Int { sessions.load(ordering: .relaxed) }

@@ -31,7 +31,7 @@ public final class Hub {
     /// Rooms nobody uses, with the time since when, oldest first; see `Hub+Memory`.
     var idleRooms: [(room: Room, since: UInt64)] = []
     var memoryBytes = 0
-    private(set) var isDraining = false
+    var isDraining: Bool { gauges.isDraining }
 
     private var inbox: [HubMessage] = []
     private var touched: [Room] = []
@@ -177,7 +177,6 @@ public final class Hub {
     /// The server is about to stop: clients are told, new messages refused.
     public func drain(now: Now) {
         self.now = now
-        isDraining = true
         let sockets = connections.values.filter { !$0.isEventStream }
         for connection in sockets.sorted(by: { $0.ref.descriptor < $1.ref.descriptor }) {
             sendDraining(connection)

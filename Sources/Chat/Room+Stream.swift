@@ -206,12 +206,12 @@ extension Room {
     func settle(_ turn: Turn) {
         flushPending(turn)
         turn.phase = .settling
-        if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }
-        turn.settleRetryAt = nil
-        if turn.settlingSince == 0 { turn.settlingSince = max(1, now.instant) }
         if turn.usage == nil, !turn.text.isEmpty || !turn.reasoning.isEmpty { turn.usage = turn.estimatedUsage }
         turn.verdict?.usage = turn.usage
         turn.verdict?.endedAt = now.timestamp
+        if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }
+        turn.settleRetryAt = nil
+        if turn.settlingSince == 0 { turn.settlingSince = max(1, now.instant) }
         ask(.finishExchange(turn.exchangeOutcome), .outcome(turn))
     }
 

@@ -13,6 +13,8 @@ enum Timeout {
     static let close: UInt64 = 5_000_000_000
     /// Between two comments of an event stream that has nothing to say.
     static let comment: UInt64 = 15_000_000_000
+    /// For requests that wait when the server stops.
+    static let answers: UInt64 = 1_000_000_000
     static let sweep: UInt64 = 1_000_000_000
 }
 

@@ -22,8 +22,9 @@ final class HubLoop: LoopHandler {
     private(set) var agents: AgentHost!
     /// By descriptor.
     var sockets: [Socket?] = []
-    var isDraining = false
     private var plan = WritePlan()
+    /// The effects under way; its memory and the hub's take turns.
+    private var effects: [Effect] = []
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
     var deliveries = 0
     var deliveriesCountedAt: UInt64 = 0
@@ -115,11 +116,10 @@ final class HubLoop: LoopHandler {
         case .probed(let id, let probe, let microseconds):
             if let socket = socket(id) { answer(probe, microseconds, on: socket) }
         case .drain:
-            isDraining = true
             loop.stopListening()
             hub.drain(now: now)
         case .interruptStreams: hub.interruptStreams(now: now)
-        case .stop: stop()
+        case .stop: stopWhenAnswered(by: loop.now + Timeout.answers)
         }
     }
 
@@ -136,11 +136,13 @@ final class HubLoop: LoopHandler {
 
     // MARK: - Effects
 
+    var isDraining: Bool { context.gauges.isDraining }
+
     private func perform() {
         while !hub.effects.isEmpty {
-            let effects = hub.effects
-            hub.effects.removeAll(keepingCapacity: true)
+            swap(&effects, &hub.effects)
             for effect in effects { perform(effect) }
+            effects.removeAll(keepingCapacity: true)
         }
     }
 
@@ -277,9 +279,22 @@ final class HubLoop: LoopHandler {
         if let chat = chat(of: socket) { endWatching(chat) }
     }
 
+    /// Requests over HTTP that wait for a commit get their answer before everything is closed.
+    private func stopWhenAnswered(by deadline: UInt64) {
+        let isWaiting = sockets.contains { socket in
+            guard case .http(let stage)? = socket?.stage else { return false }
+            return stage.pending != nil || socket?.unsent.isEmpty == false
+        }
+        guard isWaiting, loop.now < deadline else { return stop() }
+        _ = loop.schedule(at: loop.now + Timeout.answers / 50) { [unowned self] in stopWhenAnswered(by: deadline) }
+    }
+
     private func stop() {
         for case let socket? in sockets {
             if case .webSocket(let stage) = socket.stage, !stage.isClosing {
+                // What waits to be sent goes before the Close, as far as the kernel takes it.
+                flush(stage.connection)
+                guard loop.isOpen(socket.id) else { continue }
                 closeWebSocket(socket, .draining, "the server is stopping")
                 flush(stage.connection)
             }

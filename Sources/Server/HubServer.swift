@@ -134,6 +134,7 @@ struct RunningServer {
     func serveUntilSignal() {
         waitForSignal(milliseconds: -1)
         Log.info("draining", ["streams": String(context.gauges.streamCount)])
+        context.gauges.drain()
         tellLoops(.drain)
         waitForStreams(seconds: context.limits.drainSeconds)
         tellLoops(.interruptStreams)

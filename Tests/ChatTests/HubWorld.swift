@@ -171,6 +171,7 @@ final class HubWorld {
     var timersWaiting: Int { timers.count }
 
     func drain() {
+        gauges.drain()
         for (index, hub) in hubs.enumerated() {
             hub.drain(now: now)
             finishTurn(index)
