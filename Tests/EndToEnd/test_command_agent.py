@@ -138,6 +138,21 @@ def test_no_program_outlives_the_hub(start, open_client):
     assert is_gone(int(talk.text))
 
 
+def test_turns_leave_no_process_and_no_descriptor_behind(start, open_client):
+    hub = start(shell("crash", "sleep 1000 & exit 1"), agent("nowhere", "no-such-program"))
+    talk = Talk(hub, open_client(hub))
+    process = pathlib.Path(f"/proc/{hub.process.pid}")
+
+    def ask_each():
+        for agent_type in ("example", "crash", "nowhere"):
+            talk.ask("Hello", agent_type=agent_type)
+        return len(list((process / "fd").iterdir()))
+
+    open_after_one = ask_each()
+    assert [ask_each() for _ in range(5)] == [open_after_one] * 5
+    assert not "".join(path.read_text() for path in process.glob("task/*/children")).split()
+
+
 def test_a_message_goes_where_the_rules_say(start, open_client):
     hub = start(
         agent("bills", sys.executable, str(EXAMPLE)), agent("trips", sys.executable, str(EXAMPLE)),

@@ -49,7 +49,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .port: "listen on this port; 0 takes a free one (8080)"
         case .data: "keep hubbub.db here ($XDG_DATA_HOME/hubbub, else ~/.local/share/hubbub)"
         case .loops: "event loops, one thread each (one per core)"
-        case .config: "read a JSON file: agents, limits, and every setting of this list"
+        case .config: "read a JSON file: agents, routes, limits, and every setting of this list"
         case .docs: "a folder of Markdown that the guide answers from (Hubbub's own pages)"
         case .diagnostics: "add /ws/echo (off)"
         case .logLevel: "debug, info, warning or error (info)"
