@@ -24,7 +24,9 @@ extension Room {
             return ask(.findSession(wanted), .session(command))
         }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
-            guard pending.message.text.utf8.elementsEqual(request.text.utf8) else { return refuse(command, .idempotencyConflict) }
+            guard pending.message.text.utf8.elementsEqual(request.text.utf8) else {
+                return refuse(command, .idempotencyConflict)
+            }
             returnPermit(of: command)
             return pending.repeats.append(command)
         }
