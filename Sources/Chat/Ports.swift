@@ -59,6 +59,8 @@ public enum StorageRequest: Sendable {
     case clearHistory(RoomID, SessionID?)
     /// The last messages and responses of a session with an agent since its last reset, oldest first.
     case context(SessionID, agentType: String, limit: Int)
+    /// Moves a user's read mark to an exchange of the room, never back; unknown exchanges change nothing.
+    case markRead(RoomID, UserID, ExchangeID, at: Timestamp)
     /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
     case historyBefore(RoomID, ExchangeID?, limit: Int)
     /// A page of exchanges by offset; newest first, with the total.
@@ -209,9 +211,14 @@ public struct RoomHead: Sendable {
     public let history: [ExchangeRecord]
     /// Asks for the exchanges before `history`; `nil` if there are none.
     public let nextBefore: ExchangeID?
+    /// How far each user has read who ever said so, in the order of their ids.
+    public let reads: [ReadMark]
 
     /// What a room's home needs of a room.
-    public init(room: RoomRecord, members: [UserID], history: [ExchangeRecord], nextBefore: ExchangeID?) {
+    public init(
+        room: RoomRecord, members: [UserID], history: [ExchangeRecord], nextBefore: ExchangeID?, reads: [ReadMark] = []
+    ) {
+        self.reads = reads
         self.room = room
         self.members = members
         self.history = history

@@ -60,6 +60,26 @@ public struct SessionRecord: Sendable, Equatable {
     }
 }
 
+/// How far a user has read in a room.
+public struct ReadMark: Sendable, Equatable {
+    /// Who.
+    public let userID: UserID
+    /// The newest exchange that was read.
+    public var exchangeID: ExchangeID
+    /// When.
+    public var timestamp: Timestamp
+    /// Exchanges that were begun after it, whoever began them.
+    public var unread: Int
+
+    /// How far a user has read.
+    public init(userID: UserID, exchangeID: ExchangeID, timestamp: Timestamp, unread: Int) {
+        self.userID = userID
+        self.exchangeID = exchangeID
+        self.timestamp = timestamp
+        self.unread = unread
+    }
+}
+
 /// Which exchanges a page of history holds: those that match every field that is set. One of the first three is set.
 public struct HistoryFilter: Sendable, Equatable {
     /// Of this room.
@@ -88,9 +108,12 @@ public struct RoomListing: Sendable, Equatable {
     public let room: RoomRecord
     /// The newest one; it gives the row its `last_message`.
     public let lastExchange: ExchangeRecord?
+    /// Exchanges after the user's read mark; all of them where there is none.
+    public let unread: Int
 
     /// A row of a room list.
-    public init(room: RoomRecord, lastExchange: ExchangeRecord?) {
+    public init(room: RoomRecord, lastExchange: ExchangeRecord?, unread: Int = 0) {
+        self.unread = unread
         self.room = room
         self.lastExchange = lastExchange
     }
@@ -247,7 +270,8 @@ public struct ExchangeRecord: Sendable, Equatable {
     /// When its status became terminal.
     public var endedAt: Timestamp?
 
-    /// An exchange at its start: waiting, without a response.
+    /// An exchange at its start: waiting, without a response. One that is for people only has no stream and no agent:
+    /// both are empty.
     public init(
         exchangeID: ExchangeID, streamID: StreamID, roomID: RoomID, sessionID: SessionID, userID: UserID,
         agentType: String, startedAt: Timestamp
