@@ -6,7 +6,14 @@ extension Hub {
     func handle(_ message: HubMessage) {
         switch message {
         case .socketOpened(let userID, let ref): openSocket(ref, of: userID)
-        case .socketClosed(let userID, let ref): withUser(userID) { $0.close(ref) }
+        case .socketClosed(let userID, let ref, let rooms):
+            withUser(userID) { $0.close(ref) }
+            for roomID in rooms { send(.socketLeft(roomID, ref), toHomeOf: roomID) }
+        case .socketLeft(let roomID, let ref):
+            if let room = rooms[roomID] {
+                touch(room)
+                room.socketLeft(ref)
+            }
         case .command(let command): route(command)
         case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
         case .createRoom(let record, let command): createRoom(record, command)

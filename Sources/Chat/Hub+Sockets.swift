@@ -96,18 +96,11 @@ extension Hub {
     private func notImplemented(_ request: ClientRequest) -> String? {
         switch request {
         case .auth: "`auth`"
-        case .typing: "`typing`"
-        case .read: "`read`"
         case .send(let send):
-            if !send.wantsResponse {
-                "`respond: false`"
-            } else if send.regenerateOf != nil {
-                "`regenerate_of`"
-            } else {
-                nil
-            }
+            send.regenerateOf == nil ? nil : "`regenerate_of`"
         case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .openSession, .closeSession,
-            .getSession, .stopSession, .watch, .cancel, .reset, .clearHistory, .history, .historyPage, .ping:
+            .getSession, .stopSession, .watch, .cancel, .reset, .clearHistory, .history, .historyPage, .typing, .read,
+            .ping:
             nil
         }
     }
@@ -197,6 +190,9 @@ extension Hub {
                 connection.outbox.subscriptions[index].awaitsSnapshot = false
                 markDirty(connection)
             }
+        case .state(let kind, let frame):
+            replica.set(kind, frame)
+            markSubscribersDirty(replica)
         case .close: replicas[roomID] = nil
         }
     }

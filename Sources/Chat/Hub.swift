@@ -110,8 +110,12 @@ public final class Hub {
         self.now = now
         guard connections.removeValue(forKey: connection.ref) != nil else { return }
         connection.isOver = true
-        for replica in connection.outbox.subscriptions.map(\.replica) { unsubscribe(connection, from: replica) }
-        if !connection.isEventStream { send(.socketClosed(connection.user, connection.ref), toHomeOf: connection.user) }
+        let joined = connection.outbox.subscriptions.map(\.replica)
+        for replica in joined { unsubscribe(connection, from: replica) }
+        if !connection.isEventStream {
+            let rooms = joined.map(\.log.roomID) + connection.joinsInFlight
+            send(.socketClosed(connection.user, connection.ref, rooms: rooms), toHomeOf: connection.user)
+        }
         settle()
     }
 

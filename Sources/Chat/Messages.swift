@@ -63,11 +63,12 @@ public struct Command: Sendable {
 public enum HubMessage: Sendable {
     /// Socket's loop to user's home.
     case socketOpened(UserID, ConnectionRef)
-    case socketClosed(UserID, ConnectionRef)
+    case socketClosed(UserID, ConnectionRef, rooms: [RoomID])
     case command(Command)
     /// User's home to room's home.
     case roomCommand(RoomID, Command)
     case createRoom(RoomRecord, Command)
+    case socketLeft(RoomID, ConnectionRef)
     case cancelStream(StreamID, Command)
     case sessionCommand(SessionID, Command)
     /// Replica to room's home.
@@ -93,6 +94,8 @@ public enum FlowItem: Sendable {
     /// Answers a join: the cursor starts at `position`; `missed` are entries from there that the replica may lack.
     case joined(JoinAnswer)
     case left(ConnectionRef, Origin)
+    /// The full state of one aspect of the room.
+    case state(StateKind, SharedBytes)
     /// The room is gone: every cursor drains, then gets `left`.
     case deleted
     /// The home has let go of this replica.

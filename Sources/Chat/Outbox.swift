@@ -85,6 +85,8 @@ struct PlannedFrame {
         case begun
         case reply
         case state
+        /// The states of a room up to a version.
+        case version(subscription: Int, UInt32)
         case position(subscription: Int, UInt64)
         case left(subscription: Int)
     }
@@ -104,6 +106,8 @@ struct Subscription {
     var place: Int
     /// An event stream reads this answer alone.
     var stream: StreamID?
+    /// The room's states that it has been sent.
+    var version: UInt32 = 0
     /// A snapshot was asked for; until it comes nothing of this room is sent.
     var awaitsSnapshot = false
     /// What is sent when the cursor has reached the end of a deleted room's log.
@@ -190,6 +194,7 @@ struct Outbox {
             planLog(of: held.subscription, through: held.seq, &plan)
             return
         }
+        for index in subscriptions.indices where !plan.isFull { planStates(of: index, &plan) }
         rotation = (rotation + 1) % subscriptions.count
         for step in 0..<subscriptions.count where !plan.isFull {
             planLog(of: (rotation + step) % subscriptions.count, &plan)
@@ -203,6 +208,17 @@ struct Outbox {
             plan.add(reply.head, body: reply.body, then: .reply)
         }
         return nil
+    }
+
+    /// The states of a room that have changed since they were last sent here, in the order of their changes.
+    private func planStates(of subscription: Int, _ plan: inout WritePlan) {
+        let states = subscriptions[subscription].replica.states
+        let sent = subscriptions[subscription].version
+        guard states.version != sent, subscriptions[subscription].stream == nil else { return }
+        let changed = states.latest.filter { $0.version > sent }.sorted { $0.version < $1.version }
+        for (version, frame) in changed where !plan.isFull {
+            if let frame { plan.add(frame, then: .version(subscription: subscription, version)) }
+        }
     }
 
     private func lagging(_ barrier: Barrier) -> Int? {
@@ -278,6 +294,7 @@ struct Outbox {
                 if whole { begun = nil } else { begun?.written += rest }
             case .reply: sent.replies += 1
             case .state: sent.states += 1
+            case .version(let subscription, let version): subscriptions[subscription].version = version
             case .position(let subscription, let seq): subscriptions[subscription].position = seq
             case .left(let subscription): sent.farewells.append(subscriptions[subscription].replica.log.roomID)
             }

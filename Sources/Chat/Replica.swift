@@ -11,6 +11,22 @@ final class Replica {
     /// The last answer to a join that came by the flow; the home compares it with what it sent before it lets go.
     private(set) var lastAnswer: UInt64 = 0
 
+    /// What every subscriber is to have of the room's states.
+    private(set) var states = States()
+
+    /// The latest frame of each kind, with a version that grows.
+    struct States {
+        private(set) var version: UInt32 = 0
+        private(set) var latest: [(version: UInt32, frame: SharedBytes?)] = StateKind.allCases.map { _ in (0, nil) }
+
+        mutating func set(_ kind: StateKind, _ frame: SharedBytes) {
+            version += 1
+            latest[kind.rawValue] = (version, frame)
+        }
+    }
+
+    func set(_ kind: StateKind, _ frame: SharedBytes) { states.set(kind, frame) }
+
     init(log: RoomLog, isHome: Bool) {
         self.log = log
         self.isHome = isHome

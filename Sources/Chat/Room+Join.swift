@@ -13,6 +13,7 @@ extension Room {
 
     func join(_ request: JoinRequest, _ command: Command) {
         let ref = command.origin.connection
+        socketJoined(ref, command.user)
         let cause = JoinCause.requested(id: command.origin.frameID)
         guard let after = request.after, after.epoch == log.epoch, after.seq <= log.seq,
             let missed = missedEntries(after: after.seq, on: ref.loop)
@@ -37,6 +38,7 @@ extension Room {
 
     func leave(_ command: Command) {
         let ref = command.origin.connection
+        socketLeft(ref)
         guard ref.loop == hub.index || links.contains(where: { $0.loop == ref.loop }) else {
             return answer(command, .success(.left(id)))
         }
@@ -68,7 +70,7 @@ extension Room {
         let position = position
         let contents = RoomSnapshot(
             room: record, position: position, history: history, nextBefore: nextBefore,
-            streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
+            presence: presence, streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
         let kept = KeptSnapshot(
             body: SharedBytes(ServerFrame.joinedBody(contents)), position: position, madeAt: now.instant)
         snapshot = kept
@@ -92,7 +94,8 @@ extension Room {
         } else {
             links.append(ReplicaLink(loop: loop, openedAt: log.seq, lastAnswer: answer.number))
             let texts = log.liveTexts(turns.map(\.streamID))
-            hub.send(.flow(id, [.open(position, texts: texts)]), to: loop)
+            let states = StateKind.allCases.compactMap { kind in live.frames[kind].map { FlowItem.state(kind, $0) } }
+            hub.send(.flow(id, [.open(position, texts: texts)] + states), to: loop)
         }
         hub.send(.flow(id, [.joined(answer)]), to: loop)
     }

@@ -30,6 +30,7 @@ extension Room {
             returnPermit(of: command)
             return pending.repeats.append(command)
         }
+        if !request.wantsResponse { return sendToPeople(request, command) }
         switch place(request, command) {
         case .success(let turn): commit(request, command, turn)
         case .failure(let error): refuseAfterLookup(request, command, error)
@@ -49,13 +50,37 @@ extension Room {
         }
     }
 
+    /// A message that no agent answers: an exchange without a stream, which waits for nothing.
+    private func sendToPeople(_ request: SendRequest, _ command: Command) {
+        if let error = refusalNow { return refuseAfterLookup(request, command, error) }
+        guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
+            return refuse(command, .noSession)
+        }
+        returnPermit(of: command)
+        var command = command
+        command.hasPermit = false
+        var exchange = ExchangeRecord(
+            exchangeID: ExchangeID(hub.makeID("exchange_", in: id)), streamID: StreamID(""), roomID: id,
+            sessionID: sessions[session].id, userID: command.user, agentType: "", startedAt: now.timestamp)
+        exchange.status = .completed
+        exchange.endedAt = now.timestamp
+        commit(request, command, Turn(record: exchange))
+    }
+
+    /// Why no message at all is taken just now.
+    private var refusalNow: HubError? {
+        if hub.isDraining { return HubError(.draining, "the hub is stopping; reconnect", retryAfterMilliseconds: 1000) }
+        guard uncommitted.count < Limits.uncommittedSendsPerRoom else {
+            return HubError(.busy, "too many messages are being stored", retryAfterMilliseconds: 200)
+        }
+        return nil
+    }
+
     // MARK: - Placing
 
     /// The turn that takes the message: the last waiting one, or a new one.
     private func place(_ request: SendRequest, _ command: Command) -> Result<Turn, HubError> {
-        if hub.isDraining {
-            return .failure(HubError(.draining, "the hub is stopping; reconnect", retryAfterMilliseconds: 1000))
-        }
+        if let error = refusalNow { return .failure(error) }
         guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
             return .failure(.noSession)
         }
@@ -65,9 +90,6 @@ extension Room {
         guard let agentType = agentType(for: request) else {
             let known = hub.configuration.agentTypes.joined(separator: ", ")
             return .failure(HubError(.validationError, "`agent_type` must be one of: \(known)"))
-        }
-        guard uncommitted.count < Limits.uncommittedSendsPerRoom else {
-            return .failure(HubError(.busy, "too many messages are being stored", retryAfterMilliseconds: 200))
         }
         guard let running = sessions[session].turns.first else { return open(session, agentType, command) }
         switch request.busyPolicy {
@@ -158,20 +180,27 @@ extension Room {
             turn.accepted -= 1
             for command in [pending.command] + pending.repeats { answer(command, .failure(.storageUnavailable)) }
         }
-        advance(turn)
+        if turn.isForPeople {
+            if !turn.record.messages.isEmpty { remember(turn) }
+            commitDeletionIfReady()
+        } else {
+            advance(turn)
+        }
     }
 
     private func acknowledge(_ pending: PendingSend) {
         let turn = pending.turn
         if turn.record.messages.isEmpty {
             record.messageCount += 1
+            countUnread()
             commitCount += 1
             turn.commit = commitCount
         }
         turn.record.messages.append(pending.message)
         record.lastActivity = pending.message.timestamp
         snapshot = nil
-        var receipt = SendReceipt(exchangeID: turn.exchangeID, streamID: turn.streamID, isQueued: pending.isQueued)
+        var receipt = SendReceipt(
+            exchangeID: turn.exchangeID, streamID: turn.isForPeople ? nil : turn.streamID, isQueued: pending.isQueued)
         answer(pending.command, .success(.sent(receipt)))
         receipt.duplicateStatus = turn.phase == .waiting ? .waiting : .streaming
         for command in pending.repeats { answer(command, .success(.sent(receipt))) }
@@ -201,7 +230,8 @@ extension Room {
     private func answerDuplicate(_ command: Command, _ stored: StoredMessage) {
         guard stored.isSameText else { return answer(command, .failure(.idempotencyConflict)) }
         let receipt = SendReceipt(
-            exchangeID: stored.exchangeID, streamID: stored.streamID, duplicateStatus: stored.status)
+            exchangeID: stored.exchangeID, streamID: stored.streamID.text.isEmpty ? nil : stored.streamID,
+            duplicateStatus: stored.status)
         answer(command, .success(.sent(receipt)))
     }
 }

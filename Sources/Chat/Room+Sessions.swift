@@ -164,6 +164,8 @@ extension Room {
         // What ended after the read was asked for stays behind what was read.
         history = read + history.filter { !known.contains($0.exchangeID) }
         nextBefore = head.nextBefore
+        live.reads = head.reads
+        live.want(.read)
         snapshot = nil
     }
 }

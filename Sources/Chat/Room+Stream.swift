@@ -18,6 +18,7 @@ extension Room {
 
     private func start(_ turn: Turn) {
         turn.phase = .streaming
+        live.want(.presence)
         turn.lastEventAt = now.instant
         ask(.startExchange(turn.exchangeID, at: now.timestamp), .start)
         append(.streamStarted(turn.streamID)) {
@@ -88,6 +89,10 @@ extension Room {
 
     private func take(_ bytes: [UInt8], _ kind: DeltaKind, _ turn: Turn) {
         guard turn.verdict == nil, !bytes.isEmpty else { return }
+        if turn.lastEventWasTool || (turn.text.isEmpty && turn.pending.isEmpty && kind == .text) {
+            live.want(.presence)
+        }
+        turn.lastEventWasTool = false
         if turn.pendingKind != kind { flushPending(turn) }
         turn.pendingKind = kind
         let room = limits.responseBytesMax - turn.responseBytes
@@ -107,6 +112,8 @@ extension Room {
             return stop(turn, .tooLong(at: now.timestamp))
         }
         flushPending(turn)
+        turn.lastEventWasTool = kind == .toolCall
+        live.want(.presence)
         turn.eventBytes += size
         let offset = turn.text.count
         var event: JSONObject = ["type": .string(kind.rawValue), "offset": .int(Int64(offset))]
@@ -154,6 +161,7 @@ extension Room {
         guard turn.verdict == nil else { return }
         turn.verdict = outcome
         turn.isClosed = true
+        live.want(.presence)
         // A reader that joins from here on must not see the chunks that a kept snapshot still lacks.
         snapshot = nil
         switch turn.phase {
@@ -204,6 +212,7 @@ extension Room {
 
     /// Stores the outcome; `stream-ended` follows the commit.
     func settle(_ turn: Turn) {
+        live.want(.presence)
         flushPending(turn)
         turn.phase = .settling
         if turn.usage == nil, !turn.text.isEmpty || !turn.reasoning.isEmpty { turn.usage = turn.estimatedUsage }
@@ -237,7 +246,6 @@ extension Room {
                     length: turn.text.count, storedLength: storedLength))
         }
         remember(turn)
-        cutHistory()
         if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) {
             if !turn.isForgotten { sessions[session].remember(turn.ended) }
             sessions[session].contextUsedAt = now.instant
@@ -249,11 +257,13 @@ extension Room {
     }
 
     /// Histories are ordered by first commit, which is not the order of the ends: a waiting turn may be cancelled.
-    private func remember(_ turn: Turn) {
+    func remember(_ turn: Turn) {
         guard let commit = turn.commit else { return }
         let later = history.reversed().prefix { (commits[$0.exchangeID] ?? 0) > commit }.count
         history.insert(turn.ended, at: history.count - later)
         commits[turn.exchangeID] = commit
+        cutHistory()
+        snapshot = nil
     }
 
     private func cutHistory() {

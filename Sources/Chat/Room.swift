@@ -42,6 +42,7 @@ final class Room {
         case reset(Command)
         case clearing(Command)
         case reload
+        case read(ExchangeID, Command)
         case context(Turn)
         case checkpoint(Turn)
         case outcome(Turn)
@@ -72,6 +73,7 @@ final class Room {
     var sessions: [Session] = []
     var uncommitted: [PendingSend] = []
     var snapshot: KeptSnapshot?
+    var live = LiveState()
 
     var isTouched = false
     var isQueuedIdle = false
@@ -154,7 +156,9 @@ final class Room {
         case .watch(let watch): performOnSession(watch.sessionID, command)
         case .clearHistory(_, let sessionID):
             if let sessionID { performOnSession(sessionID, command) } else { clearHistory(of: nil, command) }
-        case .auth, .createRoom, .listRooms, .typing, .read, .ping: preconditionFailure("never routed to a room")
+        case .typing(_, let isActive): setTyping(isActive, command)
+        case .read(_, let exchangeID): markRead(exchangeID, command)
+        case .auth, .createRoom, .listRooms, .ping: preconditionFailure("never routed to a room")
         }
     }
 
@@ -190,6 +194,7 @@ final class Room {
         case .reset(let command): sessionReset(command, result)
         case .clearing(let command): historyCleared(command, result)
         case .reload: historyReloaded(result)
+        case .read(let exchangeID, let command): readMarked(exchangeID, command, result)
         case .context(let turn): contextRead(turn, result)
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
@@ -237,6 +242,7 @@ final class Room {
         members = head.members
         history = head.history
         nextBefore = head.nextBefore
+        live.reads = head.reads
         meet(
             SessionRecord(
                 sessionID: record.defaultSessionID, userID: nil, roomID: id, createdAt: record.createdAt,
@@ -298,6 +304,7 @@ final class Room {
         flushFlow()
         if logGrew { hub.markSubscribersDirty(replica) }
         logGrew = false
+        sendStateIfDue()
         sendSummaryIfDue()
         account()
         setTimer()
@@ -326,6 +333,7 @@ final class Room {
 
     private func setTimer() {
         var deadline = turns.compactMap(nextDeadline).min()
+        if let next = live.nextDeadline { deadline = min(deadline ?? .max, next) }
         if let next = sessions.compactMap(nextDeadline).min() { deadline = min(deadline ?? .max, next) }
         if summaryIsWanted, case .live = phase {
             deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds)
@@ -346,14 +354,18 @@ final class Room {
         if let sent = summarySentAt, now.instant < sent + Self.summaryNanoseconds { return }
         summaryIsWanted = false
         summarySentAt = now.instant
-        let running = turns.last { !$0.record.messages.isEmpty }
-        notify(.summary, ServerFrame.roomSummary(record, lastExchange: running?.ended ?? history.last))
+        let last = turns.last { !$0.record.messages.isEmpty }?.ended ?? history.last
+        for (unread, users) in Dictionary(grouping: [record.userID] + members, by: unread).sorted(by: {
+            $0.key < $1.key
+        }) {
+            notify(.summary, ServerFrame.roomSummary(record, lastExchange: last, unread: unread), users)
+        }
     }
 
     /// Tells the members' homes, grouped by loop.
-    func notify(_ kind: RoomNotice.Kind, _ payload: [UInt8]) {
+    func notify(_ kind: RoomNotice.Kind, _ payload: [UInt8], _ users: [UserID]? = nil) {
         let notice = RoomNotice(roomID: id, kind: kind, frame: .textFrame(payload))
-        let byLoop = Dictionary(grouping: [record.userID] + members) { hub.configuration.home(of: $0) }
+        let byLoop = Dictionary(grouping: users ?? [record.userID] + members) { hub.configuration.home(of: $0) }
         for loop in byLoop.keys.sorted() { hub.send(.notice(byLoop[loop] ?? [], notice), to: loop) }
     }
 }

@@ -30,6 +30,8 @@ final class Turn {
     var text: [UInt8] = []
     var reasoning: [UInt8] = []
     var eventBytes = 0
+    /// The agent called a tool and has said nothing since.
+    var lastEventWasTool = false
     var usage: Usage?
     /// Tokens that wait for their window to end, all of one kind.
     var pending: [UInt8] = []
@@ -57,6 +59,8 @@ final class Turn {
 
     var streamID: StreamID { record.streamID }
     var exchangeID: ExchangeID { record.exchangeID }
+    /// No agent answers it: it is stored, shown, and that is all.
+    var isForPeople: Bool { streamID.text.isEmpty }
     var responseBytes: Int { text.count + reasoning.count + pending.count + eventBytes }
 
     var snapshot: StreamSnapshot {

@@ -47,7 +47,7 @@ extension JSONWriter {
         field("exchange_id", exchange.exchangeID.text)
         field("session_id", exchange.sessionID.text)
         field("user_id", exchange.userID.text)
-        field("agent_type", exchange.agentType)
+        field("agent_type", exchange.agentType.isEmpty ? nil : exchange.agentType)
         field("status", exchange.status.rawValue)
         messagesField(exchange.messages)
         field("text", exchange.text)
@@ -93,7 +93,7 @@ extension JSONWriter {
         beginObject()
         field("user_input", preview(of: exchange.messages.map(\.text).joined(separator: "\n")))
         field("agent_response", preview(of: exchange.text))
-        field("agent_type", exchange.agentType)
+        field("agent_type", exchange.agentType.isEmpty ? nil : exchange.agentType)
         field("timestamp", (exchange.messages.last?.timestamp ?? exchange.startedAt).rfc3339)
         endObject()
     }

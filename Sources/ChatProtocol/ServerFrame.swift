@@ -65,12 +65,13 @@ public enum ServerFrame {
     }
 
     /// The news of a room that this socket has not joined.
-    public static func roomSummary(_ room: RoomRecord, lastExchange: ExchangeRecord?) -> [UInt8] {
+    public static func roomSummary(_ room: RoomRecord, lastExchange: ExchangeRecord?, unread: Int) -> [UInt8] {
         frame("room-summary", capacity: 512) { writer in
             writer.field("room_id", room.roomID.text)
             writer.field("room_name", room.name)
             writer.field("last_activity", room.lastActivity.rfc3339)
             writer.field("message_count", room.messageCount)
+            writer.field("unread", unread)
             guard let lastExchange else { return }
             writer.key("last_message")
             writer.lastMessage(lastExchange)

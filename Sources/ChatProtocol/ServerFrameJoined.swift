@@ -21,8 +21,10 @@ extension ServerFrame {
             writer.room(snapshot.room)
             writer.exchangesField("history", snapshot.history)
             writer.field("next_before", snapshot.nextBefore?.text)
-            // Nobody's presence is known: the hub keeps none yet, and clients may rely on the lists.
-            writer.field("presence", ["users": [], "agents": []])
+            writer.key("presence")
+            writer.beginObject()
+            writer.presenceMembers(snapshot.presence)
+            writer.endObject()
             writer.key("streams")
             writer.beginArray()
             for stream in snapshot.streams { writer.stream(stream) }
@@ -62,14 +64,17 @@ public struct RoomSnapshot: Sendable, Equatable {
     public let history: [ExchangeRecord]
     /// Asks for the exchanges before `history`.
     public let nextBefore: ExchangeID?
+    /// Who is here.
+    public let presence: Presence
     /// Running and waiting ones; they are not in `history`.
     public let streams: [StreamSnapshot]
 
     /// A room at a position.
     public init(
         room: RoomRecord, position: LogPosition, history: [ExchangeRecord], nextBefore: ExchangeID?,
-        streams: [StreamSnapshot]
+        presence: Presence = Presence(), streams: [StreamSnapshot]
     ) {
+        self.presence = presence
         self.room = room
         self.position = position
         self.history = history

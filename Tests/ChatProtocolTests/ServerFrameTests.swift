@@ -63,6 +63,9 @@ private var snapshot: RoomSnapshot {
         agentType: "guide", isStreaming: false, messages: [secondMessage], startedAt: end)
     return RoomSnapshot(
         room: room, position: LogPosition(epoch: "9f2c", seq: 42), history: [completed], nextBefore: exchangeID,
+        presence: Presence(
+            users: [userID],
+            agents: [Presence.Agent(agentType: "guide", streamID: StreamID("stream_2"), state: .answering)]),
         streams: [running, waiting])
 }
 
@@ -120,7 +123,18 @@ private let answers: [String: [UInt8]] = [
     "left": ServerFrame.left(roomID: roomID, reason: .deletion),
     "room-added": ServerFrame.roomAdded(room),
     "room-removed": ServerFrame.roomRemoved(roomID: roomID),
-    "room-summary": ServerFrame.roomSummary(room, lastExchange: completed),
+    "room-summary": ServerFrame.roomSummary(room, lastExchange: completed, unread: 2),
+    "presence": ServerFrame.presence(
+        roomID: roomID,
+        Presence(
+            users: [userID, UserID("user_2")],
+            agents: [Presence.Agent(agentType: "guide", streamID: streamID, state: .usingTool)])),
+    "presence-crowd": ServerFrame.presence(
+        roomID: roomID, Presence(users: (0..<101).map { UserID("user_\($0)") })),
+    "typing": ServerFrame.typing(roomID: roomID, users: [userID]),
+    "read": ServerFrame.read(
+        roomID: roomID,
+        [ReadMark(userID: userID, exchangeID: exchangeID, timestamp: end, unread: 0)]),
     "draining": ServerFrame.draining(reconnectAfterMilliseconds: 1500),
     "pong": ServerFrame.pong(id: "1"),
     "joined": ServerFrame.joinedPrefix(id: "1") + ServerFrame.joinedBody(snapshot),
