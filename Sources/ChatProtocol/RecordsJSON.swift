@@ -22,10 +22,12 @@ extension JSONWriter {
         endObject()
     }
 
-    /// Writes a row of a room list: a room with its `last_message`, `null` where there is none.
+    /// Writes a row of a room list: a room with what its reader has not read, `unread`, and with its `last_message`,
+    /// `null` where there is none.
     public mutating func roomListing(_ listing: RoomListing) {
         beginObject()
         roomMembers(listing.room)
+        field("unread", listing.unread)
         key("last_message")
         if let exchange = listing.lastExchange { lastMessage(exchange) } else { null() }
         endObject()

@@ -15,6 +15,13 @@ extension DatabaseConnection {
         }
     }
 
+    /// The rowid of an exchange if it is of that room.
+    func exchange(_ exchangeID: ExchangeID, in room: Int64) throws(SQLiteError) -> Int64? {
+        try first(
+            "SELECT id FROM exchanges WHERE exchange_id = ? AND room = ?", .text(exchangeID.text), .int(room)
+        ) { $0.int(0) }
+    }
+
     /// The message that used a key. Texts are compared by their bytes, not as Swift compares strings.
     func storedMessage(
         _ roomID: RoomID, _ userID: UserID, messageID: String, text: String

@@ -225,6 +225,10 @@ extension StorageRequest {
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.clearHistory(roomID, sessionID) }
         case .context(let sessionID, let agent, let limit):
             .read { (reader) throws(SQLiteError) in try reader.context(sessionID, agent, limit: limit) }
+        case .markRead(let roomID, let userID, let exchangeID, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in
+                try writer.markRead(roomID, userID, exchangeID, at: now)
+            }
         case .historyBefore(let roomID, let before, let limit):
             .read { (reader) throws(SQLiteError) in try reader.historyBefore(roomID, before, limit: limit) }
         case .historyPage(let filter, let limit, let offset):

@@ -13,6 +13,7 @@ struct Migration {
 enum Migrations {
     static let all: [Migration] = [
         Migration(up: firstUp, down: firstDown), Migration(up: secondUp, down: secondDown),
+        Migration(up: thirdUp, down: thirdDown),
     ]
 
     static func version(of connection: DatabaseConnection) throws(SQLiteError) -> Int {
@@ -162,4 +163,18 @@ enum Migrations {
         DROP INDEX exchanges_by_session;
         DROP TABLE resets
         """
+
+    // A read says which exchange of a room is the newest that a user has read.
+    private static let thirdUp = """
+        CREATE TABLE reads (
+            id INTEGER PRIMARY KEY,
+            room INTEGER NOT NULL REFERENCES rooms,
+            user_id TEXT NOT NULL,
+            exchange INTEGER NOT NULL,
+            read_at INTEGER NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX reads_by_room ON reads (room, user_id)
+        """
+
+    private static let thirdDown = "DROP TABLE reads"
 }

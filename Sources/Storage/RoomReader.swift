@@ -20,7 +20,10 @@ struct RoomReader {
             return true
         }
         let page = try exchanges(of: roomID, rowID, before: .max, limit: Limits.snapshotExchangesMax)
-        return .room(RoomHead(room: room, members: members, history: page.exchanges, nextBefore: page.nextBefore))
+        return .room(
+            RoomHead(
+                room: room, members: members, history: page.exchanges, nextBefore: page.nextBefore,
+                reads: try reads(of: rowID)))
     }
 
     func findMessage(
@@ -47,10 +50,9 @@ struct RoomReader {
         guard let room = try connection.liveRoom(roomID) else { return .history([], nextBefore: nil) }
         var bound = Int64.max
         if let before {
-            let found = try connection.first(
-                "SELECT id FROM exchanges WHERE exchange_id = ? AND room = ?", .text(before.text), .int(room)
-            ) { $0.int(0) }
-            guard let found else { return .history([], nextBefore: nil) }
+            guard let found = try connection.exchange(before, in: room) else {
+                return .history([], nextBefore: nil)
+            }
             bound = found
         }
         let page = try exchanges(of: roomID, room, before: bound, limit: limit)
@@ -89,21 +91,45 @@ struct RoomReader {
         var rooms: [RoomListing] = []
         try connection.each(
             """
-            SELECT \(roomColumns), \(exchangeColumns) FROM rooms LEFT JOIN exchanges
+            SELECT \(roomColumns), CASE WHEN reads.exchange IS NULL THEN rooms.exchange_count ELSE (
+                    SELECT count(*) FROM exchanges AS later
+                    WHERE later.room = rooms.id AND later.id > reads.exchange) END, \(exchangeColumns)
+            FROM rooms LEFT JOIN reads ON reads.room = rooms.id AND reads.user_id = ? LEFT JOIN exchanges
                 ON exchanges.id = (SELECT max(newest.id) FROM exchanges AS newest WHERE newest.room = rooms.id)
             WHERE rooms.user_id = ? AND rooms.deleted_at IS NULL
             ORDER BY rooms.\(order), rooms.room_id LIMIT ? OFFSET ?
-            """, .text(userID.text), .int(max(page.limit, 0)), .int(page.offset)
+            """, .text(userID.text), .text(userID.text), .int(max(page.limit, 0)), .int(page.offset)
         ) { (row) throws(SQLiteError) in
             let room = RoomRecord(row: row)
             var newest: ExchangeRecord?
-            if !row.isNull(roomColumnCount) {
-                newest = try complete(StoredExchange(row: row, roomID: room.roomID, first: roomColumnCount)).record
+            let first = roomColumnCount + 1
+            if !row.isNull(first) {
+                newest = try complete(StoredExchange(row: row, roomID: room.roomID, first: first)).record
             }
-            rooms.append(RoomListing(room: room, lastExchange: newest))
+            rooms.append(
+                RoomListing(room: room, lastExchange: newest, unread: Int(row.int(roomColumnCount))))
             return true
         }
         return .rooms(rooms, total: total ?? 0)
+    }
+
+    private func reads(of room: Int64) throws(SQLiteError) -> [ReadMark] {
+        var reads: [ReadMark] = []
+        try connection.each(
+            """
+            SELECT reads.user_id, exchanges.exchange_id, reads.read_at, (
+                SELECT count(*) FROM exchanges AS later WHERE later.room = reads.room AND later.id > reads.exchange)
+            FROM reads CROSS JOIN exchanges ON exchanges.id = reads.exchange
+            WHERE reads.room = ? ORDER BY reads.user_id
+            """, .int(room)
+        ) { (row) throws(SQLiteError) in
+            reads.append(
+                ReadMark(
+                    userID: UserID(row.text(0)), exchangeID: ExchangeID(row.text(1)),
+                    timestamp: Timestamp(milliseconds: row.int(2)), unread: Int(row.int(3))))
+            return true
+        }
+        return reads
     }
 
     /// The newest exchanges before a row, oldest first; at least one, then as many as count and bytes allow.

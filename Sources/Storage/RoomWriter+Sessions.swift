@@ -35,7 +35,8 @@ extension RoomWriter {
         return .stored
     }
 
-    /// Forgets every exchange begun until now, also one that has not ended: its messages came before the reset.
+    /// Forgets every exchange begun until now, also one that has not ended: its messages came before the reset. One
+    /// that is for people only was never remembered.
     func resetSession(
         _ sessionID: SessionID, _ agentType: String?, at now: Timestamp
     ) throws(SQLiteError) -> StorageResult {
@@ -44,7 +45,7 @@ extension RoomWriter {
         let found = try connection.first(
             """
             SELECT count(*), max(id) FROM exchanges
-            WHERE session_id = ? AND id > ? AND (? IS NULL OR agent_type = ?) AND NOT EXISTS (
+            WHERE session_id = ? AND id > ? AND agent_type IS NOT NULL AND (? IS NULL OR agent_type = ?) AND NOT EXISTS (
                 SELECT 1 FROM resets
                 WHERE session = ? AND resets.agent_type = exchanges.agent_type AND through >= exchanges.id)
             """, .text(sessionID.text), .int(forgotten), .text(agentType), .text(agentType), .int(session)
@@ -81,6 +82,7 @@ extension RoomWriter {
                 WHERE session_id = (SELECT session_id FROM sessions WHERE sessions.id = resets.session)))
             WHERE session IN (SELECT id FROM sessions WHERE room = ? AND closed_at IS NULL)
             """, .int(room))
+        try pullReadsBack(in: room)
         return .cleared(removed)
     }
 }

@@ -85,7 +85,8 @@ struct RoomWriter {
     }
 
     /// The row of the insertion's exchange. A message that should have opened it may have been refused as a duplicate,
-    /// so the next message of the same turn opens it then.
+    /// so the next message of the same turn opens it then. An exchange that is for people only has ended with its
+    /// message; any other begins waiting.
     private func exchangeRow(
         for insertion: MessageInsertion, in room: Int64
     ) throws(SQLiteError) -> (id: Int64, isNew: Bool) {
@@ -93,14 +94,19 @@ struct RoomWriter {
         if !insertion.opensExchange, let found = try connection.exchange(exchange.exchangeID) {
             return (found.id, false)
         }
+        let isForPeople = exchange.agentType.isEmpty
+        assert(!isForPeople || exchange.status.isTerminal && exchange.streamID.text.isEmpty)
         try connection.run(
             """
-            INSERT INTO exchanges (exchange_id, stream_id, room, session_id, user_id, agent_type, status, started_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO exchanges (exchange_id, stream_id, room, session_id, user_id, agent_type, status, started_at,
+                ended_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
-            .text(exchange.exchangeID.text), .text(exchange.streamID.text), .int(room),
-            .text(exchange.sessionID.text), .text(exchange.userID.text), .text(exchange.agentType),
-            .text(ExchangeStatus.waiting.rawValue), .int(exchange.startedAt.milliseconds))
+            .text(exchange.exchangeID.text), isForPeople ? .null : .text(exchange.streamID.text), .int(room),
+            .text(exchange.sessionID.text), .text(exchange.userID.text),
+            isForPeople ? .null : .text(exchange.agentType),
+            .text((isForPeople ? exchange.status : .waiting).rawValue), .int(exchange.startedAt.milliseconds),
+            isForPeople ? .int(insertion.message.timestamp.milliseconds) : .null)
         return (connection.lastInsertedRow, true)
     }
 }

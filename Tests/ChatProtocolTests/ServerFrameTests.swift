@@ -97,7 +97,10 @@ private let answers: [String: [UInt8]] = [
     "ack-rooms": ServerFrame.ack(
         id: "1", for: .listRooms,
         .rooms(
-            [RoomListing(room: room, lastExchange: completed), RoomListing(room: room, lastExchange: nil)],
+            [
+                RoomListing(room: room, lastExchange: completed, unread: 3),
+                RoomListing(room: room, lastExchange: nil),
+            ],
             total: 2)),
     "ack-left": ServerFrame.ack(id: "1", for: .leave, .left(roomID)),
     "ack-sent": ServerFrame.ack(id: "1", for: .send, receipt()),

@@ -13,6 +13,7 @@ final class FakeStore {
     /// Those that were not closed.
     private(set) var sessions: [SessionID: SessionRecord] = [:]
     private var forgotten: Set<ExchangeID> = []
+    private(set) var reads: [RoomID: [UserID: (exchange: ExchangeID, at: Timestamp)]] = [:]
     private(set) var violations: [String] = []
     private var keys: [String: (exchange: ExchangeID, text: String)] = [:]
     /// Requests that fail while they match.
@@ -49,6 +50,9 @@ final class FakeStore {
         case .findStream(let id):
             return .stream(
                 exchanges.first { $0.streamID == id }.map { StoredStream(roomID: $0.roomID, status: $0.status) })
+        case .markRead(let room, let user, let exchange, let now):
+            markRead(room, user, exchange, at: now)
+            return .stored
         case .historyBefore(let room, _, let limit):
             return .history(Array(exchanges(of: room).suffix(limit)), nextBefore: nil)
         case .historyPage(let filter, let limit, let offset):
@@ -59,7 +63,7 @@ final class FakeStore {
         case .listRooms(let user, _):
             let mine = rooms.values.filter { $0.userID == user && !deleted.contains($0.roomID) }
             let listings = mine.sorted { $0.roomID.text < $1.roomID.text }.map {
-                RoomListing(room: $0, lastExchange: nil)
+                RoomListing(room: $0, lastExchange: nil, unread: unread(in: $0.roomID, by: user))
             }
             return .rooms(listings, total: listings.count)
         }
@@ -95,7 +99,7 @@ final class FakeStore {
         let newest = Array(all.suffix(Limits.snapshotExchangesMax))
         return RoomHead(
             room: room, members: [], history: newest,
-            nextBefore: newest.count < all.count ? newest.first?.exchangeID : nil)
+            nextBefore: newest.count < all.count ? newest.first?.exchangeID : nil, reads: marks(of: id))
     }
 
     private func key(_ room: RoomID, _ user: UserID, _ key: String) -> String { "\(room)|\(user)|\(key)" }
@@ -114,6 +118,10 @@ final class FakeStore {
         if !isThere {
             var row = exchange
             row.messages = []
+            if exchange.agentType.isEmpty {
+                if !exchange.status.isTerminal { violations.append("nobody ends \(exchange.exchangeID)") }
+                row.endedAt = message.timestamp
+            }
             exchanges.append(row)
             rooms[exchange.roomID]?.messageCount += 1
         }
@@ -192,9 +200,8 @@ extension FakeStore {
     private func reset(_ id: SessionID, _ agent: String?) -> StorageResult {
         guard openSession(id) != nil else { return .cleared(0) }
         let before = forgotten.count
-        for exchange in exchanges where exchange.sessionID == id && (agent ?? exchange.agentType) == exchange.agentType
-        {
-            forgotten.insert(exchange.exchangeID)
+        for exchange in exchanges where exchange.sessionID == id && !exchange.agentType.isEmpty {
+            if (agent ?? exchange.agentType) == exchange.agentType { forgotten.insert(exchange.exchangeID) }
         }
         return .cleared(forgotten.count - before)
     }
@@ -204,6 +211,7 @@ extension FakeStore {
         let removed = exchanges.filter {
             $0.roomID == room && (session ?? $0.sessionID) == $0.sessionID && $0.status.isTerminal
         }.map(\.exchangeID)
+        pullReadsBack(in: room, past: removed)
         exchanges.removeAll { removed.contains($0.exchangeID) }
         keys = keys.filter { !removed.contains($0.value.exchange) }
         forgotten.subtract(removed)
@@ -219,6 +227,37 @@ extension FakeStore {
         return remembered.flatMap { exchange in
             exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
                 + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
+        }
+    }
+}
+
+// How far each user has read.
+extension FakeStore {
+    private func markRead(_ room: RoomID, _ user: UserID, _ exchange: ExchangeID, at now: Timestamp) {
+        let ids = exchanges(of: room).map(\.exchangeID)
+        guard isLive(room), let place = ids.firstIndex(of: exchange) else { return }
+        if let old = reads[room]?[user].flatMap({ ids.firstIndex(of: $0.exchange) }), old >= place { return }
+        reads[room, default: [:]][user] = (exchange, now)
+    }
+
+    private func unread(in room: RoomID, by user: UserID) -> Int {
+        let ids = exchanges(of: room).map(\.exchangeID)
+        let read = reads[room]?[user].flatMap { ids.firstIndex(of: $0.exchange) }
+        return ids.count - (read.map { $0 + 1 } ?? 0)
+    }
+
+    private func marks(of room: RoomID) -> [ReadMark] {
+        (reads[room] ?? [:]).sorted { $0.key.text < $1.key.text }.map { user, mark in
+            ReadMark(
+                userID: user, exchangeID: mark.exchange, timestamp: mark.at, unread: unread(in: room, by: user))
+        }
+    }
+
+    private func pullReadsBack(in room: RoomID, past removed: [ExchangeID]) {
+        let ids = exchanges(of: room).map(\.exchangeID)
+        reads[room] = reads[room]?.compactMapValues { mark in
+            let place = ids.firstIndex(of: mark.exchange) ?? 0
+            return ids[...place].last { !removed.contains($0) }.map { ($0, mark.at) }
         }
     }
 }

@@ -45,7 +45,7 @@ import Wire
     }
 
     @Test func aListOfRoomsIsAnsweredAsTheSeedHasIt() {
-        let listings = [RoomListing(room: room, lastExchange: exchange)]
+        let listings = [RoomListing(room: room, lastExchange: exchange, unread: 2)]
         let response = RouteRendering.rooms(limit: 50, offset: 100).response(
             for: .success(.rooms(listings, total: 103)), at: noon, path: "/api/rooms")
         #expect(response.head.status == 200)
@@ -56,7 +56,7 @@ import Wire
                 "room_name":"Kidney Disease Discussion","created_at":"2025-01-26T10:30:00.000Z",\
                 "last_activity":"2025-01-26T10:30:00.000Z","message_count":0,\
                 "metadata":{"initial_agent":"research_paper","tags":["kidney","research"]},\
-                "last_message":{"user_input":"What are the\\nlatest treatments?",\
+                "unread":2,"last_message":{"user_input":"What are the\\nlatest treatments?",\
                 "agent_response":"Based on recent research...","agent_type":"research_paper",\
                 "timestamp":"2025-01-26T10:30:00.000Z"}}],"total":103,"page":3,"page_size":50},\
                 "timestamp":"2025-01-26T10:30:00.000Z"}

@@ -22,7 +22,7 @@ import Wire
                     sessionID: SessionID("s"), userID: UserID("ada"), roomID: RoomID("r"), createdAt: .at(0),
                     expiresAt: .at(9))),
             .touchSession(SessionID("s"), expiresAt: .at(10)), .message("three", exchange: "g", session: "s"),
-            .finish("g", "done"),
+            .finish("g", "done"), .note("all", exchange: "n"), .read("g"), .read("n"),
         ]
         let reads: [StorageRequest] =
             [
@@ -82,6 +82,17 @@ import Wire
         var plan: [String] = []
         try connection.explain(sql, values: 3) { plan.append($0) }
         #expect(plan == ["SEARCH exchanges USING INDEX exchanges_by_session (session_id=? AND id>?)"])
+    }
+
+    @Test func whatIsUnreadIsCountedInAnIndexOnly() throws {
+        let connection = try connectionThatRanEverything()
+        let statements = connection.statements.keys.filter { $0.contains("AS later") }
+        #expect(statements.count == 1 + RoomOrder.allCases.count, "a room's marks, and each order of a list")
+        for sql in statements {
+            var plan: [String] = []
+            try connection.explain(sql, values: sql.count { $0 == "?" }) { plan.append($0) }
+            #expect(plan.contains("SEARCH later USING COVERING INDEX exchanges_by_room (room=? AND rowid>?)"), "\(sql)")
+        }
     }
 
     @Test func startingUpLooksAtRunningExchangesOnly() throws {

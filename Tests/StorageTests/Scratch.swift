@@ -162,6 +162,28 @@ extension StorageRequest {
                     messageID: key, userID: UserID(user), role: .user, text: text, timestamp: .at(time))))
     }
 
+    /// A message that no agent answers.
+    static func note(
+        _ text: String, in room: String = "r", exchange: String, key: String? = nil, user: String = "ada",
+        at time: Int64 = 1
+    ) -> StorageRequest {
+        var record = ExchangeRecord(
+            exchangeID: ExchangeID(exchange), streamID: StreamID(""), roomID: RoomID(room),
+            sessionID: SessionID("session_\(room)"), userID: UserID(user), agentType: "", startedAt: .at(time))
+        record.status = .completed
+        return .insertMessage(
+            MessageInsertion(
+                exchange: record, opensExchange: true,
+                message: MessageRecord(
+                    messageID: key, userID: UserID(user), role: .user, text: text, timestamp: .at(time))))
+    }
+
+    static func read(
+        _ exchange: String, in room: String = "r", by user: String = "ada", at time: Int64 = 5
+    ) -> StorageRequest {
+        .markRead(RoomID(room), UserID(user), ExchangeID(exchange), at: .at(time))
+    }
+
     static func segment(
         _ exchange: String, _ offset: Int, _ text: String, reasoning: (Int, String) = (0, ""),
         events: [JSONValue] = []
