@@ -235,7 +235,7 @@ private let logEntries: [String: [UInt8]] = [
                 timestamp: end)
         ]
         long.text = String(repeating: "e\u{301}", count: 101)
-        let frame = try JSONValue(parsing: ServerFrame.roomSummary(room, lastExchange: long))
+        let frame = try JSONValue(parsing: ServerFrame.roomSummary(room, lastExchange: long, unread: 0))
         let lastMessage = frame.object?["last_message"]?.object
         #expect(lastMessage?["user_input"]?.string?.unicodeScalars.count == Limits.previewCharactersMax)
         #expect(lastMessage?["agent_response"]?.string?.unicodeScalars.count == Limits.previewCharactersMax)

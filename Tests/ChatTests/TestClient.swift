@@ -28,6 +28,9 @@ final class TestClient {
     var budget = Int.max
     var isPaused = false
     private(set) var frames: [JSONObject] = []
+    /// The latest of each kind and room that stands outside the log.
+    private(set) var states: [String: [String: JSONObject]] = [:]
+    private(set) var stateFrames = 0
     var rooms: [String: RoomView] = [:]
     private(set) var endedTexts: [String: String] = [:]
 
@@ -103,8 +106,9 @@ final class TestClient {
         guard let frame = try? JSONValue(parsing: payload), let object = frame.object else {
             return check(false, "a frame is not JSON: \(String(decoding: payload.prefix(200), as: UTF8.self))")
         }
-        frames.append(object)
         let type = object.text("type")
+        if ["presence", "typing", "read"].contains(type) { return state(type, object) }
+        frames.append(object)
         switch type {
         case "joined": joined(object)
         case "left": rooms[object.text("room_id")]?.isJoined = false
@@ -112,6 +116,14 @@ final class TestClient {
         case "welcome", "error", "pong", "draining", "room-added", "room-removed", "room-summary": break
         default: log(type, object)
         }
+    }
+
+    /// The full state of one aspect: it stands beside the log, and only the latest counts.
+    private func state(_ type: String, _ frame: JSONObject) {
+        let room = frame.text("room_id")
+        check(rooms[room]?.isJoined == true, "\(type) of a room not joined")
+        states[type, default: [:]][room] = frame
+        stateFrames += 1
     }
 
     private func acknowledged(_ frame: JSONObject) {

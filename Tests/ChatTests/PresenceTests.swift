@@ -1,0 +1,139 @@
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Chat
+
+@Suite struct PresenceTests {
+    private func users(_ client: TestClient, _ kind: String, _ room: String) -> [String] {
+        (client.states[kind]?[room]?["users"]?.array ?? []).compactMap(\.string)
+    }
+
+    @Test(arguments: 1...3) func everyoneSeesWhoIsHere(_ loops: Int) {
+        let world = HubWorld(loops: loops)
+        let room = world.room()
+        let ann = world.connect(user: "ann")
+        ann.join(room)
+        world.advance(milliseconds: 1000)
+        let bob = world.connect(user: "bob")
+        bob.join(room)
+        let second = world.connect(user: "bob")
+        second.join(room)
+        world.advance(milliseconds: 1000)
+        #expect(users(ann, "presence", room) == ["ann", "bob"])
+        #expect(users(bob, "presence", room) == ["ann", "bob"])
+        world.disconnect(bob)
+        world.advance(milliseconds: 1000)
+        #expect(users(ann, "presence", room) == ["ann", "bob"], "another socket of bob's is still here")
+        _ = second.ask("leave", ["room_id": .string(room)])
+        world.advance(milliseconds: 1000)
+        #expect(users(ann, "presence", room) == ["ann"])
+        world.expectConsistent()
+    }
+
+    @Test func presenceIsSentOnceASecondAtMost() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let ann = world.connect(user: "ann")
+        ann.join(room)
+        let before = ann.stateFrames
+        for number in 0..<20 { world.connect(user: "user\(number)").join(room) }
+        #expect(ann.stateFrames == before)
+        world.advance(milliseconds: 1000)
+        #expect(ann.stateFrames == before + 1)
+        #expect(users(ann, "presence", room).count == 21)
+    }
+
+    @Test func agentsShowWhatTheirStreamsDo() {
+        let world = HubWorld(loops: 2)
+        let room = world.room()
+        let ann = world.connect(user: "ann")
+        ann.join(room)
+        ann.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        func state() -> String? {
+            world.advance(milliseconds: 1000)
+            return ann.states["presence"]?[room]?["agents"]?.array?.first?.object?.text("state")
+        }
+        #expect(state() == "thinking")
+        world.agent(stream, .event(.toolCall, ["name": "search"]))
+        #expect(state() == "using_tool")
+        world.agent(stream, .event(.toolResult, ["name": "search"]))
+        #expect(state() == "thinking")
+        world.say(stream, "Well")
+        #expect(state() == "answering")
+        world.finish(stream)
+        #expect(state() == nil)
+        world.expectConsistent()
+    }
+
+    @Test(arguments: 1...3) func whoWritesIsShownForSixSeconds(_ loops: Int) {
+        let world = HubWorld(loops: loops)
+        let room = world.room()
+        let ann = world.connect(user: "ann")
+        let bob = world.connect(user: "bob")
+        #expect(ann.ask("typing", ["room_id": .string(room), "active": true]).text("code") == "VALIDATION_ERROR")
+        ann.join(room)
+        bob.join(room)
+        ann.post("typing", ["room_id": .string(room), "active": true])
+        world.run()
+        #expect(users(bob, "typing", room) == ["ann"])
+        world.advance(milliseconds: 7000)
+        #expect(users(bob, "typing", room) == [])
+        ann.post("typing", ["room_id": .string(room), "active": true])
+        world.advance(milliseconds: 300)
+        world.disconnect(ann)
+        world.advance(milliseconds: 300)
+        #expect(users(bob, "typing", room) == [])
+    }
+
+    @Test func readMarksMoveForwardAndCountWhatIsUnread() {
+        let world = HubWorld(loops: 2)
+        let ann = world.connect(user: "ann")
+        let room = ann.ask("create-room", ["room_name": "Reading"])["room"]?.object?.text("room_id") ?? ""
+        ann.join(room)
+        for number in 1...3 {
+            ann.send(room, "question \(number)", key: "m\(number)")
+            world.finish(world.lastStream)
+        }
+        let exchanges = ann.all("message").map { $0.text("exchange_id") }
+        func mark(_ index: Int) -> String {
+            ann.post("read", ["room_id": .string(room), "exchange_id": .string(exchanges[index])])
+            world.advance(milliseconds: 1000)
+            return ann.states["read"]?[room]?["marks"]?.array?.first?.object?.text("exchange_id") ?? ""
+        }
+        #expect(mark(1) == exchanges[1])
+        #expect(mark(0) == exchanges[1], "a mark never moves back")
+        let other = world.connect(user: "ann")
+        ann.send(room, "question 4", key: "m4")
+        world.finish(world.lastStream)
+        world.advance(milliseconds: 1000)
+        #expect(other.last("room-summary").number("unread") == 2)
+        #expect(mark(2) == exchanges[2])
+        world.expectConsistent()
+    }
+
+    @Test(arguments: 1...2) func aMessageForPeopleWaitsForNoAgent(_ loops: Int) {
+        let world = HubWorld(loops: loops)
+        let room = world.room()
+        let ann = world.connect(user: "ann")
+        ann.join(room)
+        ann.send(room, "a question", key: "m1")
+        let ack = ann.ask(
+            "send", ["room_id": .string(room), "text": "just us", "respond": false, "message_id": "m2"])
+        #expect(ack.text("type") == "ack")
+        #expect(ack["stream_id"] == nil)
+        #expect(ann.last("message").text("text") == "just us")
+        #expect(ann.all("stream-started").count == 1)
+        world.finish(world.lastStream)
+        let again = ann.ask(
+            "send", ["room_id": .string(room), "text": "just us", "respond": false, "message_id": "m2"])
+        #expect(again["duplicate"] == true)
+        #expect(again.text("status") == "completed")
+        let late = world.connect(user: "bob")
+        late.join(room)
+        #expect(late.last("joined")["history"]?.array?.count == 2)
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+}
