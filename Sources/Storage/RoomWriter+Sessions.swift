@@ -45,9 +45,10 @@ extension RoomWriter {
         let found = try connection.first(
             """
             SELECT count(*), max(id) FROM exchanges
-            WHERE session_id = ? AND id > ? AND agent_type IS NOT NULL AND (? IS NULL OR agent_type = ?) AND NOT EXISTS (
-                SELECT 1 FROM resets
-                WHERE session = ? AND resets.agent_type = exchanges.agent_type AND through >= exchanges.id)
+            WHERE session_id = ? AND id > ? AND agent_type IS NOT NULL AND (? IS NULL OR agent_type = ?)
+                AND NOT EXISTS (
+                    SELECT 1 FROM resets
+                    WHERE session = ? AND resets.agent_type = exchanges.agent_type AND through >= exchanges.id)
             """, .text(sessionID.text), .int(forgotten), .text(agentType), .text(agentType), .int(session)
         ) { (count: Int($0.int(0)), newest: $0.int(1)) }
         guard let found, found.count > 0 else { return .cleared(0) }
