@@ -93,9 +93,8 @@ import Wire
     @Test func framesThatAreNotImplementedSaySo() {
         let (world, room, client) = start(1)
         for (type, fields) in [
-            ("auth", ["token": "x"]), ("typing", ["room_id": .string(room), "active": true]),
-            ("read", ["room_id": .string(room), "exchange_id": "x"]),
-            ("send", ["room_id": .string(room), "text": "x", "respond": false]),
+            ("auth", ["token": "x"]),
+            ("send", ["room_id": .string(room), "text": "x", "regenerate_of": "exchange_x"]),
         ] as [(String, JSONObject)] {
             #expect(client.ask(type, fields).text("code") == "NOT_IMPLEMENTED")
         }

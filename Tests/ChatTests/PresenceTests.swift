@@ -12,12 +12,12 @@ import Wire
     @Test(arguments: 1...3) func everyoneSeesWhoIsHere(_ loops: Int) {
         let world = HubWorld(loops: loops)
         let room = world.room()
-        let ann = world.connect(user: "ann")
+        let ann = world.connect("ann")
         ann.join(room)
         world.advance(milliseconds: 1000)
-        let bob = world.connect(user: "bob")
+        let bob = world.connect("bob")
         bob.join(room)
-        let second = world.connect(user: "bob")
+        let second = world.connect("bob")
         second.join(room)
         world.advance(milliseconds: 1000)
         #expect(users(ann, "presence", room) == ["ann", "bob"])
@@ -34,10 +34,10 @@ import Wire
     @Test func presenceIsSentOnceASecondAtMost() {
         let world = HubWorld(loops: 1)
         let room = world.room()
-        let ann = world.connect(user: "ann")
+        let ann = world.connect("ann")
         ann.join(room)
         let before = ann.stateFrames
-        for number in 0..<20 { world.connect(user: "user\(number)").join(room) }
+        for number in 0..<20 { world.connect("user\(number)").join(room) }
         #expect(ann.stateFrames == before)
         world.advance(milliseconds: 1000)
         #expect(ann.stateFrames == before + 1)
@@ -47,7 +47,7 @@ import Wire
     @Test func agentsShowWhatTheirStreamsDo() {
         let world = HubWorld(loops: 2)
         let room = world.room()
-        let ann = world.connect(user: "ann")
+        let ann = world.connect("ann")
         ann.join(room)
         ann.send(room, "hello", key: "m1")
         let stream = world.lastStream
@@ -70,8 +70,8 @@ import Wire
     @Test(arguments: 1...3) func whoWritesIsShownForSixSeconds(_ loops: Int) {
         let world = HubWorld(loops: loops)
         let room = world.room()
-        let ann = world.connect(user: "ann")
-        let bob = world.connect(user: "bob")
+        let ann = world.connect("ann")
+        let bob = world.connect("bob")
         #expect(ann.ask("typing", ["room_id": .string(room), "active": true]).text("code") == "VALIDATION_ERROR")
         ann.join(room)
         bob.join(room)
@@ -89,7 +89,7 @@ import Wire
 
     @Test func readMarksMoveForwardAndCountWhatIsUnread() {
         let world = HubWorld(loops: 2)
-        let ann = world.connect(user: "ann")
+        let ann = world.connect("ann")
         let room = ann.ask("create-room", ["room_name": "Reading"])["room"]?.object?.text("room_id") ?? ""
         ann.join(room)
         for number in 1...3 {
@@ -104,7 +104,7 @@ import Wire
         }
         #expect(mark(1) == exchanges[1])
         #expect(mark(0) == exchanges[1], "a mark never moves back")
-        let other = world.connect(user: "ann")
+        let other = world.connect("ann")
         ann.send(room, "question 4", key: "m4")
         world.finish(world.lastStream)
         world.advance(milliseconds: 1000)
@@ -116,7 +116,7 @@ import Wire
     @Test(arguments: 1...2) func aMessageForPeopleWaitsForNoAgent(_ loops: Int) {
         let world = HubWorld(loops: loops)
         let room = world.room()
-        let ann = world.connect(user: "ann")
+        let ann = world.connect("ann")
         ann.join(room)
         ann.send(room, "a question", key: "m1")
         let ack = ann.ask(
@@ -130,7 +130,7 @@ import Wire
             "send", ["room_id": .string(room), "text": "just us", "respond": false, "message_id": "m2"])
         #expect(again["duplicate"] == true)
         #expect(again.text("status") == "completed")
-        let late = world.connect(user: "bob")
+        let late = world.connect("bob")
         late.join(room)
         #expect(late.last("joined")["history"]?.array?.count == 2)
         world.expectConsistent()
