@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from chat_client import ChatClient
+from event_stream import StreamOpener
 from hub_process import Hub
 from model_server import ModelServer
 
@@ -51,3 +52,11 @@ def model():
 def hub(start_hub, model):
     """A hub with two loops whose default agent is the scripted model."""
     return start_hub(config=model.config())
+
+
+@pytest.fixture
+def streams(hub):
+    """Opens event streams of `hub`."""
+    opener = StreamOpener(hub)
+    yield opener
+    opener.close()

@@ -4,7 +4,9 @@ import json
 import os
 import pathlib
 import queue
+import re
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
@@ -142,3 +144,46 @@ class Hub:
 
     def row(self, room_id, exchange_id):
         return next(row for row in self.history(room_id, limit=200) if row["exchange_id"] == exchange_id)
+
+    def wait_row(self, room_id, status):
+        """Waits until a room's newest exchange has a status; returns its row."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (row := self.history(room_id, limit=1)[0])["status"] != status:
+            assert time.monotonic() < deadline, row
+            time.sleep(0.01)
+        return row
+
+    # The first family's envelope.
+
+    def ask(self, method, path, status=200, message=None, **options):
+        """Asks over HTTP; returns the `data` of a success."""
+        response = self.http.request(method, path, **options)
+        assert response.status_code == status, response.text
+        body = response.json()
+        assert set(body) == {"success", "message", "data", "timestamp"} and body["success"] is True, body
+        assert is_timestamp(body["timestamp"]) and body["message"] == (message or body["message"])
+        return body["data"]
+
+    def refusal(self, method, path, status, code, **options):
+        """Asks over HTTP; returns the sentence of the refusal."""
+        response = self.http.request(method, path, **options)
+        assert response.status_code == status, response.text
+        body = response.json()
+        assert set(body) == {"success", "error", "error_code", "timestamp", "path"}, body
+        assert body["success"] is False and body["error_code"] == code and is_timestamp(body["timestamp"]), body
+        assert body["path"] == path.partition("?")[0]
+        return body["error"]
+
+    def open_session(self, user="ann", room_id=None):
+        body = {"user_id": user} | ({"room_id": room_id} if room_id else {})
+        return self.ask("POST", "/api/session/create", 201, json=body)
+
+    def database(self):
+        """The hub's database, while the hub is not running."""
+        assert not self.is_running
+        return sqlite3.connect(self.data / "hubbub.db")
+
+
+def is_timestamp(text):
+    """RFC 3339 in UTC with milliseconds."""
+    return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text) is not None
