@@ -75,7 +75,7 @@ public final class Connection {
     /// An answer over HTTP, which is sent nothing but that.
     let isEventStream: Bool
     /// The answer that an event stream shows, once it is known.
-    var watched: StreamID?
+    public internal(set) var watched: StreamID?
     /// The event stream has its last event: it ends when everything is sent.
     public internal(set) var isOver = false
     /// It has asked for more than it takes: the shell is not to read from it.

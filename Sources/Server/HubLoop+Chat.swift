@@ -21,7 +21,8 @@ final class ChatExchange {
     let request: ChatRequest
     var step = Step.session
     var session: SessionRecord?
-    var receipt: SendReceipt?
+    /// The answer that is watched.
+    var streamID: StreamID?
     /// The answer's cursor; what it reads is not sent on while the client waits for one JSON document.
     var connection: Connection?
     /// The head of the event stream was sent.
@@ -54,7 +55,7 @@ extension HubLoop {
         case (.session, .success(.session(let session))): sessionFound(session, chat, socket, pending)
         case (.attaching, .success): nothingToAttach(chat, socket)
         case (.sending, .success(.sent(let receipt))):
-            chat.receipt = receipt
+            chat.streamID = receipt.streamID
             watch(WatchRequest(sessionID: session(of: chat), streamID: receipt.streamID), chat, socket, .watching)
         case (.watching, .success): read(chat, socket)
         case (.reading, .success(.historyPage(let exchanges, _))): answer(chat, exchanges, socket, pending)
@@ -132,6 +133,7 @@ extension HubLoop {
     // MARK: - One document
 
     private func read(_ chat: ChatExchange, _ socket: Socket) {
+        chat.streamID = chat.connection?.watched ?? chat.streamID
         endWatching(chat)
         chat.step = .reading
         ask(
@@ -143,7 +145,7 @@ extension HubLoop {
     private func answer(
         _ chat: ChatExchange, _ exchanges: [ExchangeRecord], _ socket: Socket, _ pending: PendingRequest
     ) {
-        guard let exchange = exchanges.first(where: { $0.exchangeID == chat.receipt?.exchangeID }) else {
+        guard let exchange = exchanges.first(where: { $0.streamID == chat.streamID }) else {
             let error = HubError(.notFound, "the exchange was removed from the history")
             return finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
         }

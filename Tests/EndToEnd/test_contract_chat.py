@@ -244,6 +244,30 @@ def test_a_client_of_json_gets_one_document(hub, model, session, path):
     assert hub.row(session["room_id"], data["exchange_id"])["agent_response"] == "Because of that."
 
 
+def test_one_document_can_be_of_an_answer_that_runs_already(hub, model, session, ask):
+    stream, call = ask("one ")
+    answer = {}
+
+    def get():
+        answer["response"] = hub.http.get(
+            "/api/chat/message", params={"session_id": session["session_id"]}, headers={"Accept": "application/json"})
+
+    thread = threading.Thread(target=get)
+    thread.start()
+    call.say("two")
+    stream.wait_text("one two")
+    # Nothing shows from outside that it has attached; a second is long for that.
+    thread.join(1)
+    assert thread.is_alive()
+    stop(hub, session)
+    thread.join(DEADLINE_SECONDS)
+    data = answer["response"].json()["data"]
+    assert (data["status"], data["response"]) == ("cancelled", "one two")
+    assert data["exchange_id"] == stream.first["exchange_id"]
+    hub.refusal("GET", f"/api/chat/message?session_id={session['session_id']}", 400, "VALIDATION_ERROR",
+                headers={"Accept": "application/json", "Last-Event-ID": stream.last_id})
+
+
 def test_a_failed_agent_is_an_error_of_its_own(hub, model, session, streams):
     fields = {"session_id": session["session_id"]}
     stream = streams.post("Why?", **fields)

@@ -111,6 +111,9 @@ private func chat(_ text: String?, _ change: (inout ChatRequest) -> Void = { _ i
         RouteCase("GET", "/api/chat/message?room_id=room_1", gives: invalid),
         RouteCase("GET", "/api/chat/message?query=&session_id=session_1", gives: invalid),
         RouteCase("GET", "/api/chat/message?query=Why", headers: [("Last-Event-ID", "e:1")], gives: invalid),
+        RouteCase(
+            "GET", "/api/chat/message?session_id=s",
+            headers: [("Last-Event-ID", "e:1"), ("Accept", "application/json")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "7")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", ":7")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "e:-7")], gives: invalid),
@@ -206,7 +209,7 @@ private func chat(_ text: String?, _ change: (inout ChatRequest) -> Void = { _ i
 
     static let endings: [(ExchangeStatus, ErrorCode?, Int)] = [
         (.cancelled, nil, 200), (.failed, nil, 502), (.failed, .agentFailed, 502), (.failed, .agentTimeout, 504),
-        (.failed, .storageUnavailable, 503), (.interrupted, nil, 503),
+        (.failed, .storageUnavailable, 503), (.interrupted, nil, 503), (.streaming, nil, 503),
     ]
 
     @Test(arguments: endings) func everyEndHasItsStatus(_ status: ExchangeStatus, code: ErrorCode?, http: Int) throws {

@@ -25,7 +25,10 @@ enum ChatRendering {
         case .failed: Envelope.refusal(.hub(failure(exchange.error)), at: now, path: path)
         case .interrupted:
             Envelope.refusal(.hub(HubError(.draining, "The hub stopped before the answer ended.")), at: now, path: path)
-        case .waiting, .streaming: preconditionFailure("the exchange has not ended")
+        case .waiting, .streaming:
+            // It has ended, or nobody would ask; but the store did not take its end.
+            Envelope.refusal(
+                .hub(HubError(.storageUnavailable, "The answer's end is not stored.")), at: now, path: path)
         }
     }
 

@@ -36,6 +36,9 @@ enum ChatRoutes {
         chat.lastEventID = try lastEventID(head)
         chat.wantsJSON = wantsJSON(head)
         chat.isGet = isGet
+        guard chat.lastEventID == nil || !chat.wantsJSON else {
+            throw RequestFields.wrong("Last-Event-ID", "come with `Accept: text/event-stream`")
+        }
         if chat.lastEventID == nil, chat.text == nil, !isGet { throw RequestFields.wrong("query", "be given") }
         guard chat.sessionID != nil || (chat.text != nil && chat.lastEventID == nil) else {
             throw RequestFields.wrong("session_id", "be given, unless `query` asks something new")
