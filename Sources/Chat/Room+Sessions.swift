@@ -5,6 +5,8 @@ import Wire
 extension Room {
     /// Takes a session that storage knows into memory.
     func meet(_ session: SessionRecord) {
+        // A room may have been deleted while storage looked.
+        if case .gone = phase { return }
         guard !sessions.contains(where: { $0.id == session.sessionID }) else { return }
         sessions.append(Session(record: session))
         hub.sessionRooms[session.sessionID] = self
@@ -17,9 +19,9 @@ extension Room {
         if session.record.userID != nil { hub.gauges.sessionLeft() }
     }
 
-    /// The session's place, if it is in memory and its time is not over.
+    /// The session's place, if it is in memory, was not closed and its time is not over.
     func liveSession(_ id: SessionID) -> Int? {
-        sessions.firstIndex { $0.id == id && !$0.isExpired(at: now.timestamp) }
+        sessions.firstIndex { $0.id == id && !$0.isClosed && !$0.isExpired(at: now.timestamp) }
     }
 
     // MARK: - Opening and closing
@@ -38,7 +40,13 @@ extension Room {
     }
 
     func sessionClosed(_ session: SessionRecord, _ command: Command, _ result: StorageResult) {
-        guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        let index = sessions.firstIndex { $0.id == session.sessionID }
+        guard case .stored = result else {
+            if let index { sessions[index].isClosed = false }
+            return answer(command, .failure(.storageUnavailable))
+        }
+        // Only now: a look-up that was on its way before must not bring it back.
+        if let index { sessions[index].record.expiresAt = now.timestamp }
         answer(command, .success(.session(session)))
     }
 
@@ -72,7 +80,7 @@ extension Room {
 
     /// A use of the session moves its end.
     func slide(_ index: Int) {
-        guard sessions[index].record.expiresAt != nil else { return }
+        guard sessions[index].record.expiresAt != nil, !sessions[index].isClosed else { return }
         sessions[index].record.expiresAt = nextExpiry
         ask(.touchSession(sessions[index].id, expiresAt: nextExpiry), .touched)
     }
@@ -88,7 +96,8 @@ extension Room {
         case .watch(let watch): self.watch(watch, session, command)
         case .closeSession: close(index, command)
         case .reset(_, let agentType):
-            ask(.resetSession(sessionID, agentType: agentType, at: now.timestamp), .reset(command))
+            let turns = session.turns.filter { agentType == nil || $0.record.agentType == agentType }
+            ask(.resetSession(sessionID, agentType: agentType, at: now.timestamp), .reset(command, turns))
         case .clearHistory(let roomID, _):
             guard roomID == nil || roomID == id else {
                 return answer(command, .failure(HubError(.validationError, "`room_id` must be the session's room")))
@@ -99,7 +108,7 @@ extension Room {
     }
 
     private func stop(_ session: Session, _ command: Command) {
-        guard let running = session.turns.first, running.verdict == nil else {
+        guard let running = session.turns.first(where: { $0.verdict == nil }) else {
             return answer(command, .success(.stopped(session.record, partial: nil)))
         }
         flushPending(running)
@@ -115,16 +124,18 @@ extension Room {
                 command, .failure(HubError(.validationError, "the room's default session lives as long as the room")))
         }
         for turn in session.turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
-        sessions[index].record.expiresAt = now.timestamp
+        sessions[index].isClosed = true
         ask(.closeSession(session.id, at: now.timestamp), .closing(session.record, command))
     }
 
     // MARK: - Forgetting
 
-    func sessionReset(_ command: Command, _ result: StorageResult) {
+    /// - Parameter turns: those that had begun when the reset came; a later one is remembered.
+    func sessionReset(_ command: Command, _ turns: [Turn], _ result: StorageResult) {
         guard case .cleared(let count) = result, case .reset(let sessionID, let agentType) = command.request else {
             return answer(command, .failure(.storageUnavailable))
         }
+        for turn in turns { turn.isForgotten = true }
         if let index = sessions.firstIndex(where: { $0.id == sessionID }) { sessions[index].forget(agentType) }
         answer(command, .success(.reset(sessionID, agentType: agentType, count: count)))
         append(.other) {

@@ -43,9 +43,10 @@ extension Room {
             let error = StreamError(code: .storageUnavailable, message: "the conversation could not be read")
             return stop(turn, StreamOutcome(status: .failed, error: error, endedAt: now.timestamp))
         }
-        // A reset may have come while the answer was on its way.
-        sessions[session].contexts[turn.record.agentType] = turn.isForgotten ? [] : context
-        launch(turn, turn.isForgotten ? [] : context)
+        // A reset or a clearing may have come while the answer was on its way.
+        let remembered = turn.startsAfresh ? [] : context
+        sessions[session].contexts[turn.record.agentType] = remembered
+        launch(turn, remembered)
     }
 
     private func launch(_ turn: Turn, _ context: [ContextMessage]) {
@@ -180,6 +181,9 @@ extension Room {
     }
 
     func cancel(_ target: CancelTarget, _ command: Command) {
+        if case .session(let sessionID) = target, liveSession(sessionID) == nil {
+            return answer(command, .failure(.noSession))
+        }
         let aimed = turns.filter { turn in
             switch target {
             case .stream(let streamID): turn.streamID == streamID

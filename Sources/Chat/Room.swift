@@ -39,7 +39,8 @@ final class Room {
         case opening(SessionRecord, Command)
         case closing(SessionRecord, Command)
         case touched
-        case reset(Command)
+        /// With the turns that the session is to forget.
+        case reset(Command, [Turn])
         case clearing(Command)
         case reload
         case read(ExchangeID, Command)
@@ -191,7 +192,7 @@ final class Room {
         case .session(let command): foundSession(result, for: command)
         case .opening(let session, let command): sessionOpened(session, command, result)
         case .closing(let session, let command): sessionClosed(session, command, result)
-        case .reset(let command): sessionReset(command, result)
+        case .reset(let command, let turns): sessionReset(command, turns, result)
         case .clearing(let command): historyCleared(command, result)
         case .reload: historyReloaded(result)
         case .read(let exchangeID, let command): readMarked(exchangeID, command, result)

@@ -10,6 +10,8 @@ struct Session {
     var contexts: [String: [ContextMessage]] = [:]
     /// When a context was last used.
     var contextUsedAt: UInt64 = 0
+    /// It was closed, and takes no more commands, though its turns may still be on their way to their end.
+    var isClosed = false
 
     var id: SessionID { record.sessionID }
     var waitingMessages: Int { turns.dropFirst().reduce(0) { $0 + $1.accepted } }
@@ -27,9 +29,9 @@ struct Session {
         contexts[exchange.agentType] = context.suffix(Limits.contextMessagesMax)
     }
 
-    /// Forgets the context of one agent, or of all (`nil`), and what running turns would add to it.
+    /// Forgets the context of one agent, or of all (`nil`), also where it is being read.
     mutating func forget(_ agentType: String?) {
         if let agentType { contexts[agentType] = [] } else { contexts = contexts.mapValues { _ in [] } }
-        for turn in turns where agentType == nil || turn.record.agentType == agentType { turn.isForgotten = true }
+        for turn in turns where agentType == nil || turn.record.agentType == agentType { turn.startsAfresh = true }
     }
 }

@@ -22,6 +22,8 @@ final class Turn {
     var accepted = 0
     /// The session was reset meanwhile: what comes of this turn is not part of its context.
     var isForgotten = false
+    /// The context was forgotten while it was being read.
+    var startsAfresh = false
     /// Its place in the order of first commits, once it has one.
     var commit: Int?
     /// The first terminal cause to reach the home.
