@@ -183,10 +183,12 @@ extension Hub {
             deliver(.success(.left(roomID)), to: origin, roomID: roomID, barrier: nil)
         case .deleted:
             let farewell = SharedBytes.textFrame(ServerFrame.left(roomID: roomID, reason: .deletion))
-            // An event stream has its own last event, which comes before this.
-            for connection in replica.subscribers where !connection.isEventStream {
+            // An event stream has its own last event, which comes before this, unless the log is too short for it.
+            let lost = SharedBytes(
+                StreamEvent.lost(at: LogPosition(epoch: replica.log.epoch, seq: replica.log.seq)))
+            for connection in replica.subscribers {
                 guard let index = connection.outbox.subscription(of: roomID) else { continue }
-                connection.outbox.subscriptions[index].farewell = farewell
+                connection.outbox.subscriptions[index].farewell = connection.isEventStream ? lost : farewell
                 connection.outbox.subscriptions[index].awaitsSnapshot = false
                 markDirty(connection)
             }

@@ -266,8 +266,11 @@ struct Outbox {
             case .content(let frame, let count):
                 index += count
                 plan.add(made: frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
-            case .ended(let frame, _): return plan.add(made: frame, then: .left(subscription: subscription))
-            case .nothing: return
+            case .ended(let frame): return plan.add(made: frame, then: .left(subscription: subscription))
+            case .nothing(let count):
+                // Nothing is written, so it moves at once: a reader that waits must not fall behind the log.
+                index += count
+                subscriptions[subscription].position = log.entries[index - 1].seq
             case .lost: return lose(subscription, &plan)
             }
         }

@@ -14,9 +14,9 @@ extension Room {
             guard let rest = rest(of: turn.text, of: streamID, after: request.after) else {
                 return sendEvents(StreamEvent.lost(at: position), of: streamID, to: ref, isLast: true)
             }
-            var events = request.after == nil ? StreamEvent.began(turn.record, at: position) : []
-            if turn.phase == .waiting { events += StreamEvent.comment("waiting") }
-            if !rest.isEmpty { events += StreamEvent.content(rest, at: position) }
+            let isWaiting = turn.phase == .waiting
+            var events = opening(turn.record, rest, isNew: request.after == nil, at: isWaiting ? nil : position)
+            if isWaiting { events += StreamEvent.comment("waiting") }
             sendEvents(events, of: streamID, to: ref, isLast: false)
         } else if let exchange = history.last(where: { $0.streamID == streamID }) {
             sendEvents(ended(exchange, after: request.after), of: streamID, to: ref, isLast: true)
@@ -33,21 +33,36 @@ extension Room {
         let outcome = StreamOutcome(
             status: exchange.status, finishReason: exchange.finishReason, usage: exchange.usage, error: exchange.error,
             endedAt: exchange.endedAt ?? now.timestamp)
-        return (after == nil ? StreamEvent.began(exchange, at: position) : [])
-            + (rest.isEmpty ? [] : StreamEvent.content(rest, at: position)) + StreamEvent.ended(outcome, at: position)
+        // Its end's own place, so that a reader of it is not taken for one of a stream that came later.
+        var end = position
+        if let seq = log.end(of: exchange.streamID) { end = LogPosition(epoch: log.epoch, seq: seq) }
+        let last = LogPosition(epoch: end.epoch, seq: end.seq > log.base ? end.seq - 1 : end.seq)
+        return opening(exchange, rest, isNew: after == nil, at: last) + StreamEvent.ended(outcome, at: end)
     }
 
-    /// The named one, else the session's running one, else the last that ended since the reader was here.
+    /// What a new reader gets first, or one that comes back.
+    private func opening(
+        _ exchange: ExchangeRecord, _ rest: ArraySlice<UInt8>, isNew: Bool, at position: LogPosition?
+    ) -> [UInt8] {
+        if isNew { return StreamEvent.began(exchange, rest, at: position) }
+        guard let position, !rest.isEmpty else { return [] }
+        return StreamEvent.content(rest, at: position)
+    }
+
+    /// The named one; else, for a reader that comes back, the one that ran in the session at its position; else the
+    /// session's running one.
+    ///
+    /// A session runs one stream at a time, so a position means one answer, and behind its end none.
     private func streamToWatch(_ request: WatchRequest, _ session: Session) -> StreamID? {
         if let streamID = request.streamID { return streamID }
         if let text = request.text {
             return session.turns.last { $0.record.messages.contains { $0.text == text } }?.streamID
         }
-        if let running = session.turns.first { return running.streamID }
-        guard let after = request.after else { return nil }
-        let ofSession = Set(history.filter { $0.sessionID == session.id }.map(\.streamID))
-        guard after.epoch == log.epoch else { return history.last { $0.sessionID == session.id }?.streamID }
-        return log.streamsEnded(after: after.seq).first { ofSession.contains($0) }
+        guard let after = request.after else { return session.turns.first?.streamID }
+        let running = session.turns.first?.streamID
+        let ended = history.filter { $0.sessionID == session.id }.map(\.streamID)
+        guard after.epoch == log.epoch, log.index(after: after.seq) != nil else { return running ?? ended.last }
+        return log.stream(at: after.seq, of: ended + session.turns.map(\.streamID))
     }
 
     /// The text that a reader has not seen; `nil` if it is not known what it has seen.

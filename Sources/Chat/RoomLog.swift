@@ -41,7 +41,7 @@ public final class RoomLog {
 
     /// Takes over the text of a stream that was running when this replica opened.
     func adopt(_ live: LiveText) {
-        let stream = StreamText()
+        let stream = StreamText(startedAt: seq)
         stream.text = live.text
         stream.reasoning = live.reasoning
         streams[live.streamID] = stream
@@ -56,9 +56,8 @@ public final class RoomLog {
         case .chunk(let record):
             extend(record, by: entry.delta)
             entry.delta = []
-            streams[record.streamID]?.lastSeq = entry.seq
-        case .streamStarted(let id): streams[id] = StreamText()
-        case .streamEnded(let id, _): streams[id]?.isLive = false
+        case .streamStarted(let id): streams[id] = StreamText(startedAt: entry.seq)
+        case .streamEnded(let id, _): streams[id]?.endedAt = entry.seq
         case .historyCleared: drop(entries.count)
         case .other: break
         }
@@ -191,7 +190,7 @@ public final class RoomLog {
     enum Events {
         /// Text of so many entries as one event; entries of others between them are passed over.
         case content(SharedBytes, count: Int)
-        case ended(SharedBytes, count: Int)
+        case ended(SharedBytes)
         /// So many entries mean nothing to it.
         case nothing(count: Int)
         /// The text is not here.
@@ -211,7 +210,7 @@ public final class RoomLog {
             case .streamEnded(id, let outcome):
                 if range != nil { return content(of: id, range, index..<end) }
                 let position = LogPosition(epoch: epoch, seq: entries[end].seq)
-                return .ended(SharedBytes(StreamEvent.ended(outcome, at: position)), count: end + 1 - index)
+                return .ended(SharedBytes(StreamEvent.ended(outcome, at: position)))
             case .chunk, .streamStarted, .streamEnded, .historyCleared, .other: break
             }
             end += 1
@@ -240,13 +239,15 @@ public final class RoomLog {
         return length
     }
 
-    /// The streams that ended after a position, newest first.
-    func streamsEnded(after position: UInt64) -> [StreamID] {
-        guard let index = index(after: position) else { return [] }
-        return entries[index...].reversed().compactMap { entry in
-            if case .streamEnded(let id, _) = entry.content { id } else { nil }
+    /// The one of some streams, of which one runs at a time, that had started and not ended at a position.
+    func stream(at position: UInt64, of ids: [StreamID]) -> StreamID? {
+        ids.first { id in
+            streams[id].map { $0.startedAt <= position && position < $0.endedAt ?? .max } ?? false
         }
     }
+
+    /// Where a stream ended, if that is still here.
+    func end(of id: StreamID) -> UInt64? { streams[id]?.endedAt }
 
     // MARK: - Holding and trimming
 
@@ -301,7 +302,7 @@ public final class RoomLog {
         if count > 0 { base = entries[count - 1].seq }
         entries.removeFirst(count)
         trimmed = max(0, trimmed - count)
-        for (id, stream) in streams where !stream.isLive && stream.lastSeq <= base {
+        for (id, stream) in streams where stream.endedAt ?? .max <= base {
             bytes -= stream.text.count + stream.reasoning.count
             streams[id] = nil
         }
@@ -312,8 +313,10 @@ public final class RoomLog {
 private final class StreamText {
     var text: [UInt8] = []
     var reasoning: [UInt8] = []
-    var isLive = true
-    var lastSeq: UInt64 = 0
+    let startedAt: UInt64
+    var endedAt: UInt64?
+
+    init(startedAt: UInt64) { self.startedAt = startedAt }
 
     func count(of kind: DeltaKind) -> Int {
         switch kind {

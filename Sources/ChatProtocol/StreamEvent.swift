@@ -11,11 +11,17 @@ public enum StreamEvent {
         }
     }
 
-    /// The first event: the stream's names, and an empty piece for clients that look at nothing else.
-    public static func began(_ exchange: ExchangeRecord, at position: LogPosition) -> [UInt8] {
-        event(at: position) { writer in
+    /// The first event: the stream's names, and all of the answer that is there, in one with them: a reader that is cut
+    /// off behind the first event has seen what its position says.
+    ///
+    /// - Parameter position: `nil` of an answer that waits: its reader has no place yet to resume from.
+    public static func began(
+        _ exchange: ExchangeRecord, _ text: ArraySlice<UInt8>, at position: LogPosition?
+    ) -> [UInt8] {
+        event(at: position, capacity: text.count + text.count / 8 + 512) { writer in
             writer.field("status", "streaming")
-            writer.field("content", "")
+            writer.key("content")
+            writer.string(utf8: text)
             writer.field("session_id", exchange.sessionID.text)
             writer.field("room_id", exchange.roomID.text)
             writer.field("exchange_id", exchange.exchangeID.text)
@@ -52,12 +58,13 @@ public enum StreamEvent {
     public static func comment(_ word: StaticString) -> [UInt8] { Array(": \(word)\n\n".utf8) }
 
     private static func event(
-        at position: LogPosition, capacity: Int = 256, members: (inout JSONWriter) -> Void
+        at position: LogPosition?, capacity: Int = 256, members: (inout JSONWriter) -> Void
     ) -> [UInt8] {
         var writer = JSONWriter(capacity: capacity)
         writer.beginObject()
         members(&writer)
         writer.endObject()
-        return Array("id: \(position.epoch):\(position.seq)\ndata: ".utf8) + writer.bytes + Array("\n\n".utf8)
+        let id = position.map { "id: \($0.epoch):\($0.seq)\n" } ?? ""
+        return Array("\(id)data: ".utf8) + writer.bytes + Array("\n\n".utf8)
     }
 }
