@@ -25,9 +25,11 @@ struct SeededRandom: RandomNumberGenerator {
 final class HubWorld {
     let limits: Limits
     let gauges = NodeGauges()
-    let store = FakeStore()
+    let store: FakeStore
     private(set) var hubs: [Hub] = []
     private(set) var clients: [TestClient] = []
+    /// Event streams that are open or came to their end.
+    var readers: [EventReader] = []
     var random: SeededRandom
     var violations: [String] = []
 
@@ -42,18 +44,24 @@ final class HubWorld {
     private(set) var closed: [(ref: ConnectionRef, code: WebSocketCloseCode)] = []
     private(set) var httpAnswers: [Result<Ack, HubError>] = []
 
-    private(set) var milliseconds: UInt64 = 1_000
+    private(set) var milliseconds: UInt64
     private var queues: [[[HubMessage]]]
     private var asked: [[(request: StorageRequest, ticket: UInt64)]]
     private var timers: [(at: UInt64, loop: Int, room: RoomID?)] = []
-    private var nextDescriptor: Int32 = 3
+    private(set) var nextDescriptor: Int32 = 3
     private var ended: Set<String> = []
     /// Messages between loops that may be delivered before a test is told that they never stop.
     private static let stepsMax = 200_000
     private static let timersMax = 5_000
 
-    init(loops: Int, seed: UInt64 = 1, limits: Limits = Limits(), router: AgentRouter = AgentRouter()) {
+    /// - Parameter before: the hub that ran on the same store until now.
+    init(
+        loops: Int, seed: UInt64 = 1, limits: Limits = Limits(), router: AgentRouter = AgentRouter(),
+        before: HubWorld? = nil
+    ) {
         self.limits = limits
+        store = before?.store ?? FakeStore()
+        milliseconds = before?.milliseconds ?? 1_000
         random = SeededRandom(seed: seed)
         queues = Array(repeating: Array(repeating: [], count: loops), count: loops)
         asked = Array(repeating: [], count: loops)
@@ -81,14 +89,18 @@ final class HubWorld {
     // MARK: - Clients
 
     func connect(_ user: String = "ann", loop: Int = 0, running: Bool = true) -> TestClient {
-        nextDescriptor += 1
-        let ref = ConnectionRef(loop: loop, descriptor: nextDescriptor, generation: 1)
+        let ref = nextRef(loop)
         let client = TestClient(world: self, user: user, loop: loop)
         client.connection = hubs[loop].opened(ref, user: UserID(user), now: now)
         clients.append(client)
         finishTurn(loop)
         if running { run() }
         return client
+    }
+
+    func nextRef(_ loop: Int) -> ConnectionRef {
+        nextDescriptor += 1
+        return ConnectionRef(loop: loop, descriptor: nextDescriptor, generation: 1)
     }
 
     func disconnect(_ client: TestClient) {
@@ -99,11 +111,15 @@ final class HubWorld {
         finishTurn(client.loop)
     }
 
-    func request(_ request: ClientRequest, user: String, loop: Int = 0) {
+    /// Asks as an HTTP request does; returns its answer, if one has come.
+    @discardableResult
+    func request(_ request: ClientRequest, user: String = "ann", loop: Int = 0) -> Result<Ack, HubError>? {
+        let before = httpAnswers.count
         let ref = ConnectionRef(loop: loop, descriptor: 2, generation: 1)
         hubs[loop].request(request, user: UserID(user), from: ref, now: now)
         finishTurn(loop)
         run()
+        return httpAnswers.count > before ? httpAnswers.last : nil
     }
 
     func client(_ ref: ConnectionRef) -> TestClient? { clients.first { $0.connection?.ref == ref } }
@@ -239,7 +255,10 @@ final class HubWorld {
         repeat {
             hub.turnEnded(now: now)
             perform(loop)
-            for connection in hub.takeDirty() { client(connection.ref)?.pump() }
+            for connection in hub.takeDirty() {
+                client(connection.ref)?.pump()
+                reader(connection.ref)?.pump()
+            }
             perform(loop)
             rounds += 1
             guard rounds < 10_000 else {
@@ -259,8 +278,10 @@ final class HubWorld {
             case .startAgent(let turn): agents.append(turn)
             case .cancelAgent(let stream): stopAgent(stream, loop)
             case .timer(let room, let at): timers.append((at, loop, room))
-            case .beginEvents: break
-            case .answerHTTP(_, let result): httpAnswers.append(result)
+            case .beginEvents(let ref): reader(ref)?.begin()
+            case .answerHTTP(let ref, let result):
+                httpAnswers.append(result)
+                reader(ref)?.answer = result
             case .close(let ref, let code, _): closed.append((ref, code))
             case .pauseReading(let ref): client(ref)?.isPaused = true
             case .resumeReading(let ref): client(ref)?.isPaused = false
@@ -286,6 +307,10 @@ final class HubWorld {
                 guard let row = store.exchange(of: stream), row.status.isTerminal else { continue }
                 #expect(text == row.text, "\(client.user) of \(stream)", sourceLocation: sourceLocation)
             }
+        }
+        for reader in readers where reader.hasEnded && !reader.isLost {
+            guard let row = store.exchange(of: reader.stream), row.status.isTerminal else { continue }
+            #expect(reader.text == row.text, "an event stream of \(reader.stream)", sourceLocation: sourceLocation)
         }
     }
 

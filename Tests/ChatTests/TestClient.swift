@@ -233,15 +233,24 @@ final class TestClient {
     }
 
     /// Sends a message; its key is its frame's id too.
-    func postSend(_ room: String, _ text: String, key: String) {
+    func postSend(_ room: String, _ text: String, key: String, _ more: JSONObject = [:]) {
         unacknowledged.insert(key)
-        post("send", ["room_id": .string(room), "text": .string(text), "id": .string(key), "message_id": .string(key)])
+        var fields: JSONObject = [
+            "room_id": .string(room), "text": .string(text), "id": .string(key), "message_id": .string(key),
+        ]
+        for (name, value) in more.members { fields[name] = value }
+        post("send", fields)
     }
 
-    @discardableResult func send(_ room: String, _ text: String, key: String) -> JSONObject {
-        postSend(room, text, key: key)
+    @discardableResult func send(_ room: String, _ text: String, key: String, _ more: JSONObject = [:]) -> JSONObject {
+        postSend(room, text, key: key, more)
         world.run()
         return answer(to: key)
+    }
+
+    /// Opens a session and returns its id.
+    func openSession(_ room: String) -> String {
+        ask("open-session", ["room_id": .string(room)])["session"]?.object?.text("session_id") ?? ""
     }
 
     func postCancel(_ stream: String) {

@@ -1,0 +1,182 @@
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Chat
+
+/// A browser's side of one event stream: it reads as fast as its budget allows and checks what it reads.
+final class EventReader {
+    struct Event {
+        let position: LogPosition?
+        let data: JSONObject
+    }
+
+    unowned let world: HubWorld
+    let loop: Int
+    let session: String
+    let ref: ConnectionRef
+    var connection: Connection?
+    var budget = Int.max
+    var answer: Result<Ack, HubError>?
+    private(set) var hasBegun = false
+    private(set) var events: [Event] = []
+    private(set) var comments = 0
+    /// What the client shows: what it had when it came back, and all since.
+    private(set) var text: String
+    private(set) var stream: String
+    /// The last event's place, as `EventSource` keeps it.
+    private(set) var position: LogPosition?
+
+    private var received: [UInt8] = []
+    private var plan = WritePlan()
+
+    init(world: HubWorld, loop: Int, session: String, from earlier: (EventReader, Event?)?) {
+        self.world = world
+        self.loop = loop
+        self.session = session
+        ref = world.nextRef(loop)
+        stream = earlier?.0.stream ?? ""
+        text = earlier.map { $0.0.text(through: $0.1) } ?? ""
+        position = earlier.flatMap { $0.1?.position ?? $0.0.position }
+    }
+
+    var status: String { events.last?.data.text("status") ?? "" }
+    var errorCode: String { events.last?.data.text("error_code") ?? "" }
+    var hasEnded: Bool { !events.isEmpty && status != "streaming" }
+    var isLost: Bool { errorCode == "POSITION_LOST" }
+    var isEmpty: Bool { answer == .success(.empty) }
+
+    /// The text up to one of its events, or all of it.
+    private func text(through event: Event?) -> String {
+        guard let position = event?.position else { return text }
+        return events.filter { ($0.position?.seq ?? 0) <= position.seq }.map { $0.data.text("content") }.joined()
+    }
+
+    func begin() {
+        check(!hasBegun, "a second head")
+        hasBegun = true
+    }
+
+    func pump() {
+        guard let connection else { return }
+        while true {
+            world.hubs[loop].plan(for: connection, into: &plan)
+            let count = min(budget, plan.bytes)
+            var rest = count
+            for span in plan.spans where rest > 0 {
+                let taken = min(rest, span.count)
+                received += UnsafeRawBufferPointer(start: span.base, count: taken)
+                rest -= taken
+            }
+            world.hubs[loop].wrote(count, of: plan, to: connection)
+            if budget != .max { budget -= count }
+            if count == 0 { break }
+        }
+        parse()
+    }
+
+    /// The socket takes so many bytes more.
+    func read(_ bytes: Int, running: Bool = true) {
+        budget = bytes
+        pump()
+        world.finishTurn(loop)
+        if running { world.run() }
+    }
+
+    private func check(_ condition: Bool, _ fault: @autoclosure () -> String) {
+        if !condition { world.violations.append("an event stream on loop \(loop): \(fault())") }
+    }
+
+    private func parse() {
+        var start = 0
+        var index = 0
+        while index + 1 < received.count {
+            if received[index] == 10, received[index + 1] == 10 {
+                take(String(decoding: received[start..<index], as: UTF8.self))
+                start = index + 2
+                index += 1
+            }
+            index += 1
+        }
+        received.removeFirst(start)
+    }
+
+    private func take(_ block: String) {
+        check(hasBegun, "an event before the head")
+        check(!hasEnded, "something behind the last event: \(block.prefix(80))")
+        if block.hasPrefix(": ") {
+            comments += 1
+            return
+        }
+        var place: LogPosition?
+        var data: JSONObject?
+        for line in block.split(separator: "\n") {
+            if line.hasPrefix("id: ") {
+                let parts = line.dropFirst(4).split(separator: ":")
+                place = LogPosition(epoch: String(parts[0]), seq: UInt64(parts[1]) ?? 0)
+            } else if line.hasPrefix("data: ") {
+                data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8)))?.object
+            } else {
+                check(false, "a line that is no event's: \(line.prefix(80))")
+            }
+        }
+        guard let data else { return check(false, "no data: \(block.prefix(80))") }
+        take(Event(position: place, data: data))
+    }
+
+    private func take(_ event: Event) {
+        if events.isEmpty, stream.isEmpty, event.data["error_code"] == nil {
+            check(event.data["stream_id"] != nil, "the first event names nothing")
+            stream = event.data.text("stream_id")
+        }
+        if let old = position, let new = event.position {
+            check(old.epoch != new.epoch || old.seq <= new.seq, "\(new.seq) behind \(old.seq)")
+        }
+        check(event.position != nil || events.isEmpty, "only what waits has no place")
+        text += event.data.text("content")
+        events.append(event)
+        position = event.position ?? position
+    }
+}
+
+extension HubWorld {
+    func reader(_ ref: ConnectionRef) -> EventReader? { readers.last { $0.ref == ref } }
+
+    /// Reads a session's answer as an HTTP request does.
+    ///
+    /// - Parameter earlier: a reader to go on from, behind one of its events or behind all of them.
+    @discardableResult
+    func watch(
+        _ session: String, stream: String? = nil, text: String? = nil, loop: Int = 0,
+        after earlier: (EventReader, EventReader.Event?)? = nil, budget: Int = .max, running: Bool = true
+    ) -> EventReader {
+        let reader = EventReader(world: self, loop: loop, session: session, from: earlier)
+        reader.budget = budget
+        readers.append(reader)
+        let request = WatchRequest(
+            sessionID: SessionID(session), streamID: stream.map { StreamID($0) }, after: reader.position, text: text)
+        reader.connection = hubs[loop].watch(request, user: UserID("ann"), from: reader.ref, now: now)
+        finishTurn(loop)
+        if running { run() }
+        return reader
+    }
+
+    /// The client's connection is gone.
+    func endWatching(_ reader: EventReader) {
+        guard let connection = reader.connection else { return }
+        hubs[reader.loop].closed(connection, now: now)
+        reader.connection = nil
+        finishTurn(reader.loop)
+    }
+
+    /// Nobody reads any more: no cursor, no replica but the homes' is left.
+    func expectNoReaderLeft(sourceLocation: SourceLocation = #_sourceLocation) {
+        run()
+        for hub in hubs {
+            #expect(hub.connections.isEmpty, sourceLocation: sourceLocation)
+            #expect(
+                hub.replicas.values.allSatisfy { $0.isHome && $0.subscribers.isEmpty }, sourceLocation: sourceLocation)
+            #expect(hub.rooms.values.allSatisfy { $0.links.isEmpty }, sourceLocation: sourceLocation)
+        }
+    }
+}
