@@ -23,6 +23,7 @@ final class EventReader {
     private(set) var comments = 0
     /// What the client shows: what it had when it came back, and all since.
     private(set) var text: String
+    private let earlierText: String
     private(set) var stream: String
     /// The last event's place, as `EventSource` keeps it.
     private(set) var position: LogPosition?
@@ -36,7 +37,8 @@ final class EventReader {
         self.session = session
         ref = world.nextRef(loop)
         stream = earlier?.0.stream ?? ""
-        text = earlier.map { $0.0.text(through: $0.1) } ?? ""
+        earlierText = earlier.map { $0.0.text(through: $0.1) } ?? ""
+        text = earlierText
         position = earlier.flatMap { $0.1?.position ?? $0.0.position }
     }
 
@@ -49,7 +51,8 @@ final class EventReader {
     /// The text up to one of its events, or all of it.
     private func text(through event: Event?) -> String {
         guard let position = event?.position else { return text }
-        return events.filter { ($0.position?.seq ?? 0) <= position.seq }.map { $0.data.text("content") }.joined()
+        return earlierText
+            + events.filter { ($0.position?.seq ?? 0) <= position.seq }.map { $0.data.text("content") }.joined()
     }
 
     func begin() {
@@ -129,7 +132,7 @@ final class EventReader {
             check(event.data["stream_id"] != nil, "the first event names nothing")
             stream = event.data.text("stream_id")
         }
-        if let old = position, let new = event.position {
+        if let old = position, let new = event.position, event.data.text("error_code") != "POSITION_LOST" {
             check(old.epoch != new.epoch || old.seq <= new.seq, "\(new.seq) behind \(old.seq)")
         }
         check(event.position != nil || events.isEmpty, "only what waits has no place")

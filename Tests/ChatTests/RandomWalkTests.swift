@@ -18,7 +18,11 @@ import Wire
         let rooms = (0..<3).map { world.room("room_\(seed)_\($0)") }
         for number in 0..<300 {
             world.storeAnswers = Int.random(in: 0..<3, using: &world.random) > 0
-            walk(world, rooms, number)
+            if Int.random(in: 0..<5, using: &world.random) == 0 {
+                visit(world, number)
+            } else {
+                walk(world, rooms, number)
+            }
             for _ in 0..<Int.random(in: 0..<6, using: &world.random) { _ = world.step() }
             if !world.violations.isEmpty { break }
         }
@@ -54,6 +58,42 @@ import Wire
         }
     }
 
+    /// Sessions and event streams.
+    private func visit(_ world: HubWorld, _ number: Int) {
+        let sessions = world.store.sessions.keys.map(\.text).sorted()
+        guard let session = pick(sessions, world), let client = pick(world.clients, world),
+            let room = world.store.sessions[SessionID(session)]?.roomID.text
+        else { return enter(world) }
+        let loop = Int.random(in: 0..<world.loops, using: &world.random)
+        switch Int.random(in: 0..<100, using: &world.random) {
+        case ..<10: client.post("open-session", ["room_id": .string(room)])
+        case ..<13: client.post("close-session", ["session_id": .string(session)])
+        case ..<16: client.post("reset", ["session_id": .string(session)])
+        case ..<18: client.post("clear-history", ["session_id": .string(session)])
+        case ..<19: client.post("clear-history", ["room_id": .string(room)])
+        case ..<45:
+            let policy: JSONValue = Int.random(in: 0..<4, using: &world.random) == 0 ? "interrupt" : "queue"
+            client.postSend(
+                room, "message \(number)", key: "m\(number)", ["session_id": .string(session), "if_busy": policy])
+        case ..<65: world.watch(session, loop: loop, budget: budget(world), running: false)
+        case ..<85: comeBack(world, loop)
+        default: pick(world.readers.filter { $0.connection != nil }, world)?.read(budget(world), running: false)
+        }
+    }
+
+    private func budget(_ world: HubWorld) -> Int {
+        Bool.random(using: &world.random) ? .max : Int.random(in: 0..<600, using: &world.random)
+    }
+
+    /// An event stream breaks off, and another goes on behind what was read.
+    private func comeBack(_ world: HubWorld, _ loop: Int) {
+        let candidates = world.readers.filter { $0.connection != nil && $0.position != nil && !$0.isLost }
+        guard let reader = pick(candidates, world) else { return }
+        world.endWatching(reader)
+        let event = Bool.random(using: &world.random) ? pick(reader.events, world) : nil
+        world.watch(reader.session, loop: loop, after: (reader, event), budget: budget(world), running: false)
+    }
+
     private func speak(_ world: HubWorld, _ stream: String, _ choice: Int) {
         switch choice {
         case ..<32: world.agent(stream, .text(Array("wörd \(choice) ".utf8)), running: false)
@@ -86,6 +126,7 @@ import Wire
     private func settle(_ world: HubWorld, _ rooms: [String]) {
         world.releaseStore()
         for client in world.clients { client.read(.max) }
+        for reader in world.readers { reader.read(.max) }
         while world.violations.isEmpty, let stream = world.runningAgents.first { world.finish(stream) }
         world.advance(milliseconds: 20_000)
         for client in world.clients {
@@ -100,5 +141,9 @@ import Wire
             }
         }
         #expect(world.hubs.allSatisfy { $0.activeStreams == 0 })
+        for reader in world.readers {
+            guard let connection = reader.connection else { continue }
+            #expect(connection.isOver || reader.answer != nil, "an event stream of \(reader.session) hangs")
+        }
     }
 }
