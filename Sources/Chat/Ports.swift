@@ -63,9 +63,10 @@ public enum StorageRequest: Sendable {
     case markRead(RoomID, UserID, ExchangeID, at: Timestamp)
     /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
     case historyBefore(RoomID, ExchangeID?, limit: Int)
-    /// A page of exchanges by offset; newest first, with the total.
+    /// A page of exchanges by offset, newest first, with the total; cut by count and `Limits.pageBytesMax`, so the next
+    /// page's offset is this one's plus the rows that came.
     case historyPage(HistoryFilter, limit: Int, offset: Int)
-    /// A page of a user's rooms with their newest exchange, with the total.
+    /// A page of a user's rooms, with the total; of their newest exchange as much as `last_message` shows.
     case listRooms(UserID, RoomPage)
 }
 

@@ -20,6 +20,9 @@ public struct Limits: Sendable, Equatable {
     public static let pageRowsDefault = 50
     /// Rows of a page at most; more is clamped.
     public static let pageRowsMax = 200
+    /// A page of exchanges by offset, in bytes of their texts, reasoning, events and metadata; it ends before the row
+    /// that would exceed this, but holds at least one. Beside the rows, a loop holds the answer made of them.
+    public static let pageBytesMax = 4 * 1024 * 1024
     /// Rows before a page: more than a list ever has, and far from where its numbers would overflow.
     public static let pageOffsetMax = 1_000_000_000
     /// Streams of one user, running and waiting.

@@ -67,12 +67,15 @@ struct RoomReader {
             return false
         }
         var page: [ExchangeRecord] = []
+        var bytes = 0
         try connection.each(
             "SELECT rooms.room_id, \(exchangeColumns) \(clause.rows) ORDER BY exchanges.id DESC LIMIT ? OFFSET ?",
             values: clause.values + [.int(max(limit, 0)), .int(offset)]
         ) { (row) throws(SQLiteError) in
-            let exchange = StoredExchange(row: row, roomID: RoomID(row.text(0)), first: 1)
-            page.append(try complete(exchange).record)
+            let exchange = try complete(StoredExchange(row: row, roomID: RoomID(row.text(0)), first: 1))
+            bytes += exchange.bytes
+            guard page.isEmpty || bytes <= Limits.pageBytesMax else { return false }
+            page.append(exchange.record)
             return true
         }
         return .historyPage(page, total: total)
@@ -93,7 +96,7 @@ struct RoomReader {
             """
             SELECT \(roomColumns), CASE WHEN reads.exchange IS NULL THEN rooms.exchange_count ELSE (
                     SELECT count(*) FROM exchanges AS later
-                    WHERE later.room = rooms.id AND later.id > reads.exchange) END, \(exchangeColumns)
+                    WHERE later.room = rooms.id AND later.id > reads.exchange) END, \(previewColumns)
             FROM rooms LEFT JOIN reads ON reads.room = rooms.id AND reads.user_id = ? LEFT JOIN exchanges
                 ON exchanges.id = (SELECT max(newest.id) FROM exchanges AS newest WHERE newest.room = rooms.id)
             WHERE rooms.user_id = ? AND rooms.deleted_at IS NULL
@@ -104,7 +107,7 @@ struct RoomReader {
             var newest: ExchangeRecord?
             let first = roomColumnCount + 1
             if !row.isNull(first) {
-                newest = try complete(StoredExchange(row: row, roomID: room.roomID, first: first)).record
+                newest = try preview(StoredExchange(row: row, roomID: room.roomID, first: first))
             }
             rooms.append(
                 RoomListing(room: room, lastExchange: newest, unread: Int(row.int(roomColumnCount))))
@@ -174,6 +177,32 @@ struct RoomReader {
         ) { (row) throws(SQLiteError) in
             exchange.record.messages.append(MessageRecord(row: row))
             exchange.bytes += row.bytes(3).count + row.bytes(5).count
+            return true
+        }
+        return exchange
+    }
+
+    /// Adds the starts of the messages and, while the exchange runs, of the response so far.
+    private func preview(_ stored: StoredExchange) throws(SQLiteError) -> ExchangeRecord {
+        var exchange = stored.record
+        if !exchange.status.isTerminal {
+            var text: [UInt8] = []
+            try connection.each(
+                "SELECT substr(text, 1, \(previewBytes)) FROM segments WHERE exchange = ? ORDER BY id",
+                .int(stored.rowID)
+            ) { (row) throws(SQLiteError) in
+                text.append(contentsOf: row.bytes(0).prefix(previewBytes - text.count))
+                return text.count < previewBytes
+            }
+            exchange.text = String(decoding: text, as: UTF8.self)
+        }
+        try connection.each(
+            """
+            SELECT NULL, user_id, role, substr(CAST(text AS BLOB), 1, \(previewBytes)), timestamp, NULL FROM messages
+            WHERE exchange = ? ORDER BY id
+            """, .int(stored.rowID)
+        ) { (row) throws(SQLiteError) in
+            exchange.messages.append(MessageRecord(row: row))
             return true
         }
         return exchange

@@ -17,6 +17,17 @@ let exchangeColumns = """
     exchanges.finish_reason, exchanges.error_code, exchanges.error_message, exchanges.started_at, exchanges.ended_at
     """
 
+/// What a preview needs of those, in the same order: the start of the text, and nothing else that may be long.
+let previewColumns = """
+    exchanges.id, exchanges.exchange_id, exchanges.stream_id, exchanges.session_id, exchanges.user_id, \
+    exchanges.agent_type, exchanges.status, substr(CAST(exchanges.text AS BLOB), 1, \(previewBytes)), \
+    NULL, NULL, NULL, NULL, NULL, NULL, exchanges.started_at, exchanges.ended_at
+    """
+
+/// How much of a text is read for a preview: a scalar has at most four bytes, so all that are shown, and one more, are
+/// whole. Texts are cut as blobs because `substr` ends a text at its first U+0000.
+let previewBytes = 4 * (Limits.previewCharactersMax + 1)
+
 extension RoomRecord {
     init(row: Row) {
         self.init(

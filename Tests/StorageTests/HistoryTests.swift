@@ -72,6 +72,42 @@ import Wire
         #expect(result.total == 5)
     }
 
+    @Test(arguments: [(0, ["e4", "e3", "e2", "e1"]), (1, ["e4", "e3", "e2"])])
+    func aPageByOffsetIsCutByBytes(over: Int, expected: [String]) throws {
+        // Four responses with their messages, of a byte each, fill a page to the byte.
+        let store = try open(exchanges: 4, responseBytes: Limits.pageBytesMax / 4 - 1)
+        defer { store.close() }
+        let newest = String(repeating: "x", count: Limits.pageBytesMax / 4 - 1 + over)
+        #expect(store.answer(.message("q", exchange: "e4")).isStored)
+        #expect(store.answer(.finish("e4", newest)).isStored)
+        let filter = HistoryFilter(roomID: RoomID("r"))
+        let page = store.answer(.page(filter))
+        #expect(page.page?.map { $0.exchangeID.text } == expected)
+        #expect(page.total == 5, "the total counts what was cut too")
+        #expect(store.answer(.page(filter, limit: 2)).page?.count == 2)
+        let rest = store.answer(.page(filter, offset: expected.count))
+        #expect(
+            rest.page?.map { $0.exchangeID.text } == Array(["e4", "e3", "e2", "e1", "e0"].dropFirst(expected.count)))
+    }
+
+    @Test func aPageByOffsetHoldsAtLeastOneAndLosesNone() throws {
+        let store = try open(exchanges: 2)
+        defer { store.close() }
+        let large = String(repeating: "y", count: Limits.pageBytesMax + 1)
+        #expect(store.answer(.message("q", exchange: "large")).isStored)
+        #expect(store.answer(.finish("large", large)).isStored)
+        #expect(store.answer(.message("q", exchange: "running")).isStored)
+        #expect(store.answer(.segment("running", 0, large)).isStored)
+        #expect(store.answer(.message("q", exchange: "newest")).isStored)
+        var pages: [[String]] = []
+        var offset = 0
+        while let page = store.answer(.page(HistoryFilter(roomID: RoomID("r")), offset: offset)).page, !page.isEmpty {
+            pages.append(page.map { $0.exchangeID.text })
+            offset += page.count
+        }
+        #expect(pages == [["newest"], ["running"], ["large"], ["e1", "e0"]])
+    }
+
     @Test(
         arguments: [
             (HistoryFilter(roomID: RoomID("r")), ["r5", "r4", "r3", "r2", "r1"]),

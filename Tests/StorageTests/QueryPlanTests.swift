@@ -14,6 +14,7 @@ import Wire
         try Migrations.migrate(connection, to: MessageStore.schemaVersion)
         let writes: [StorageRequest] = [
             .createRoom(.example("r"), roomsMax: 5), .updateRoom(.example("r")),
+            .create("running"), .message("zero", in: "running", exchange: "r"),
             .message("one", exchange: "e", key: "k"), .message("one", exchange: "f", key: "k"),
             .message("two", exchange: "e", opens: false), .startExchange(ExchangeID("e"), at: .at(1)),
             .segment("e", 0, "text"), .segment("e", 4, "more"),
@@ -73,6 +74,30 @@ import Wire
             let sql = "SELECT exchanges.text \(clause.rows) ORDER BY exchanges.id DESC"
             try connection.explain(sql, values: clause.values.count) { plan.append($0) }
             #expect(plan.first == "SEARCH exchanges USING INDEX \(index)", "\(filter)")
+        }
+    }
+
+    @Test func aListOfRoomsFollowsItsOrderAndFindsEachPreviewByKey() throws {
+        let connection = try connectionThatRanEverything()
+        let indexes = [
+            "last_activity": "rooms_by_activity", "created_at": "rooms_by_creation", "room_name": "rooms_by_name",
+        ]
+        for (order, index) in indexes {
+            let sql = try #require(connection.statements.keys.first { $0.contains("ORDER BY rooms.\(order)") })
+            var plan: [String] = []
+            try connection.explain(sql, values: sql.count { $0 == "?" }) { plan.append($0) }
+            #expect(plan.first == "SEARCH rooms USING INDEX \(index) (user_id=?)")
+            #expect(plan.contains("SEARCH exchanges USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"), "\(plan)")
+            #expect(plan.contains("SEARCH newest USING COVERING INDEX exchanges_by_room (room=?)"), "\(plan)")
+        }
+        for (table, index) in [("messages", "messages_by_exchange"), ("segments", "segments_by_exchange")] {
+            let previews = connection.statements.keys.filter { $0.contains("substr") && $0.contains("FROM \(table)") }
+            #expect(previews.count == 1)
+            for sql in previews {
+                var plan: [String] = []
+                try connection.explain(sql, values: 1) { plan.append($0) }
+                #expect(plan == ["SEARCH \(table) USING INDEX \(index) (exchange=?)"])
+            }
         }
     }
 
