@@ -14,7 +14,7 @@ public struct LogEntry: Sendable {
 
     enum Content: Sendable {
         case chunk(ChunkRecord)
-        case streamStarted(StreamID)
+        case streamStarted(StreamID, StreamNames)
         case streamEnded(StreamID, StreamOutcome)
         /// What came before must not be shown to anyone who comes back.
         case historyCleared

@@ -21,7 +21,7 @@ extension Room {
         live.want(.presence)
         turn.lastEventAt = now.instant
         ask(.startExchange(turn.exchangeID, at: now.timestamp), .start)
-        append(.streamStarted(turn.streamID)) {
+        append(.streamStarted(turn.streamID, StreamNames(turn.record))) {
             .textFrame(
                 ServerFrame.streamStarted(
                     roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID,

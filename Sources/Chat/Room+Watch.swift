@@ -14,9 +14,11 @@ extension Room {
             guard let rest = rest(of: turn.text, of: streamID, after: request.after) else {
                 return sendEvents(StreamEvent.lost(at: position), of: streamID, to: ref, isLast: true)
             }
-            let isWaiting = turn.phase == .waiting
-            var events = opening(turn.record, rest, isNew: request.after == nil, at: isWaiting ? nil : position)
-            if isWaiting { events += StreamEvent.comment("waiting") }
+            // Before its turn an answer has no place in the log; its first event comes with `stream-started`.
+            let events =
+                turn.phase == .waiting
+                ? StreamEvent.comment("waiting")
+                : opening(turn.record, rest, isNew: request.after == nil, at: position)
             sendEvents(events, of: streamID, to: ref, isLast: false)
         } else if let exchange = history.last(where: { $0.streamID == streamID }) {
             sendEvents(ended(exchange, after: request.after), of: streamID, to: ref, isLast: true)
@@ -42,11 +44,10 @@ extension Room {
 
     /// What a new reader gets first, or one that comes back.
     private func opening(
-        _ exchange: ExchangeRecord, _ rest: ArraySlice<UInt8>, isNew: Bool, at position: LogPosition?
+        _ exchange: ExchangeRecord, _ rest: ArraySlice<UInt8>, isNew: Bool, at position: LogPosition
     ) -> [UInt8] {
-        if isNew { return StreamEvent.began(exchange, rest, at: position) }
-        guard let position, !rest.isEmpty else { return [] }
-        return StreamEvent.content(rest, at: position)
+        if isNew { return StreamEvent.began(StreamNames(exchange), rest, at: position) }
+        return rest.isEmpty ? [] : StreamEvent.content(rest, at: position)
     }
 
     /// The named one; else, for a reader that comes back, the one that ran in the session at its position; else the

@@ -56,7 +56,7 @@ public final class RoomLog {
         case .chunk(let record):
             extend(record, by: entry.delta)
             entry.delta = []
-        case .streamStarted(let id): streams[id] = StreamText(startedAt: entry.seq)
+        case .streamStarted(let id, _): streams[id] = StreamText(startedAt: entry.seq)
         case .streamEnded(let id, _): streams[id]?.endedAt = entry.seq
         case .historyCleared: drop(entries.count)
         case .other: break
@@ -207,6 +207,9 @@ public final class RoomLog {
                     return content(of: id, range, index..<end)
                 }
                 range = (range?.lowerBound ?? record.offset)..<record.offset + record.length
+            case .streamStarted(id, let names):
+                let position = LogPosition(epoch: epoch, seq: entries[end].seq)
+                return .content(SharedBytes(StreamEvent.began(names, [], at: position)), count: end + 1 - index)
             case .streamEnded(id, let outcome):
                 if range != nil { return content(of: id, range, index..<end) }
                 let position = LogPosition(epoch: epoch, seq: entries[end].seq)

@@ -60,6 +60,24 @@ public struct SessionRecord: Sendable, Equatable {
     }
 }
 
+/// What a stream belongs to.
+public struct StreamNames: Sendable, Equatable {
+    let roomID: RoomID
+    let sessionID: SessionID
+    let exchangeID: ExchangeID
+    let streamID: StreamID
+    let agentType: String
+
+    /// The names in an exchange.
+    public init(_ exchange: ExchangeRecord) {
+        roomID = exchange.roomID
+        sessionID = exchange.sessionID
+        exchangeID = exchange.exchangeID
+        streamID = exchange.streamID
+        agentType = exchange.agentType
+    }
+}
+
 /// How far a user has read in a room.
 public struct ReadMark: Sendable, Equatable {
     /// Who.

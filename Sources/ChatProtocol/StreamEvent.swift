@@ -13,20 +13,16 @@ public enum StreamEvent {
 
     /// The first event: the stream's names, and all of the answer that is there, in one with them: a reader that is cut
     /// off behind the first event has seen what its position says.
-    ///
-    /// - Parameter position: `nil` of an answer that waits: its reader has no place yet to resume from.
-    public static func began(
-        _ exchange: ExchangeRecord, _ text: ArraySlice<UInt8>, at position: LogPosition?
-    ) -> [UInt8] {
+    public static func began(_ names: StreamNames, _ text: ArraySlice<UInt8>, at position: LogPosition) -> [UInt8] {
         event(at: position, capacity: text.count + text.count / 8 + 512) { writer in
             writer.field("status", "streaming")
             writer.key("content")
             writer.string(utf8: text)
-            writer.field("session_id", exchange.sessionID.text)
-            writer.field("room_id", exchange.roomID.text)
-            writer.field("exchange_id", exchange.exchangeID.text)
-            writer.field("stream_id", exchange.streamID.text)
-            writer.field("agent_type", exchange.agentType)
+            writer.field("session_id", names.sessionID.text)
+            writer.field("room_id", names.roomID.text)
+            writer.field("exchange_id", names.exchangeID.text)
+            writer.field("stream_id", names.streamID.text)
+            writer.field("agent_type", names.agentType)
         }
     }
 
@@ -58,13 +54,12 @@ public enum StreamEvent {
     public static func comment(_ word: StaticString) -> [UInt8] { Array(": \(word)\n\n".utf8) }
 
     private static func event(
-        at position: LogPosition?, capacity: Int = 256, members: (inout JSONWriter) -> Void
+        at position: LogPosition, capacity: Int = 256, members: (inout JSONWriter) -> Void
     ) -> [UInt8] {
         var writer = JSONWriter(capacity: capacity)
         writer.beginObject()
         members(&writer)
         writer.endObject()
-        let id = position.map { "id: \($0.epoch):\($0.seq)\n" } ?? ""
-        return Array("\(id)data: ".utf8) + writer.bytes + Array("\n\n".utf8)
+        return Array("id: \(position.epoch):\(position.seq)\ndata: ".utf8) + writer.bytes + Array("\n\n".utf8)
     }
 }

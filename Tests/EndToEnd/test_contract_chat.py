@@ -188,8 +188,9 @@ def test_an_identical_get_attaches_and_another_one_asks(hub, streams, model, ses
     again.wait_text("one ")
     assert again.first["exchange_id"] == first.first["exchange_id"] and not model.has_calls
     other = streams.get(**query | {"query": "Spell"})
-    assert other.first["exchange_id"] != first.first["exchange_id"]
+    other.wait_comment()
     call.finish()
+    assert other.first["exchange_id"] != first.first["exchange_id"]
     for stream in (first, again):
         assert stream.finish()["status"] == "completed" and stream.text == "one "
     model.next_call().finish()
@@ -331,7 +332,7 @@ def test_five_rapid_messages_become_one_turn(hub, streams, model, session, ask):
     waiting = []
     for question in questions:
         reader = streams.post(question, session_id=session["session_id"])
-        assert reader.first["session_id"] == session["session_id"], "it is acknowledged while it waits"
+        reader.wait_comment()  # It is acknowledged while it waits: the response begins when the message is stored.
         waiting.append(reader)
     call.finish()
     stream.finish()
@@ -350,7 +351,7 @@ def test_none_of_five_rapid_messages_is_lost_with_the_hub(hub, start_hub, stream
     ask("one")
     questions = [f"Question {number}" for number in range(5)]
     for question in questions:
-        assert streams.post(question, session_id=session["session_id"]).first["exchange_id"]
+        streams.post(question, session_id=session["session_id"]).wait_comment()
     hub.kill()
     hub = start_hub(config=model.config(), data=hub.data)
     waiting, running = hub.history(session["room_id"])

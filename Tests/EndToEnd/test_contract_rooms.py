@@ -79,7 +79,7 @@ def test_rooms_are_listed_as_documented(hub, talk):
     assert (data["total"], data["page"], data["page_size"]) == (3, 1, 50)
     assert [room["room_id"] for room in data["rooms"]] == [first, third, second]
     for room in data["rooms"]:
-        assert set(room) == ROOM | {"last_message"}
+        assert set(room) == ROOM | {"last_message", "unread"}
     last = data["rooms"][0]["last_message"]
     assert last | {"timestamp": None} == {
         "user_input": "What are the latest treatments?", "agent_response": "Based on recent research...",
