@@ -14,22 +14,23 @@ extension Room {
             guard let rest = rest(of: turn.text, of: streamID, after: request.after) else {
                 return sendEvents(StreamEvent.lost(at: position), of: streamID, to: ref, isLast: true)
             }
-            // Before its turn an answer has no place in the log; its first event comes with `stream-started`.
+            // Before its turn an answer has no place in the log; its first event comes with `stream-started`, so who
+            // comes back by its name has not seen that.
             let events =
                 turn.phase == .waiting
-                ? StreamEvent.comment("waiting")
-                : opening(turn.record, rest, isNew: request.after == nil, at: position)
+                ? StreamEvent.waiting(streamID, at: position)
+                : opening(turn.record, rest, isNew: request.isNew, at: position)
             sendEvents(events, of: streamID, to: ref, isLast: false)
         } else if let exchange = history.last(where: { $0.streamID == streamID }) {
-            sendEvents(ended(exchange, after: request.after), of: streamID, to: ref, isLast: true)
+            sendEvents(ended(exchange, request), of: streamID, to: ref, isLast: true)
         } else {
             answer(command, .success(.empty))
         }
     }
 
     /// All that an answer which has ended still has to say to a reader.
-    private func ended(_ exchange: ExchangeRecord, after: LogPosition?) -> [UInt8] {
-        guard let rest = rest(of: Array(exchange.text.utf8), of: exchange.streamID, after: after) else {
+    private func ended(_ exchange: ExchangeRecord, _ request: WatchRequest) -> [UInt8] {
+        guard let rest = rest(of: Array(exchange.text.utf8), of: exchange.streamID, after: request.after) else {
             return StreamEvent.lost(at: position)
         }
         let outcome = StreamOutcome(
@@ -39,7 +40,7 @@ extension Room {
         var end = position
         if let seq = log.end(of: exchange.streamID) { end = LogPosition(epoch: log.epoch, seq: seq) }
         let last = LogPosition(epoch: end.epoch, seq: end.seq > log.base ? end.seq - 1 : end.seq)
-        return opening(exchange, rest, isNew: after == nil, at: last) + StreamEvent.ended(outcome, at: end)
+        return opening(exchange, rest, isNew: request.isNew, at: last) + StreamEvent.ended(outcome, at: end)
     }
 
     /// What a new reader gets first, or one that comes back.
@@ -81,4 +82,9 @@ extension Room {
                 number: hub.nextAnswer(), connection: ref, cause: .watching(streamID), body: SharedBytes(events),
                 position: position, missed: [], isLast: isLast))
     }
+}
+
+extension WatchRequest {
+    /// Whether the reader has seen none of the answer's events.
+    fileprivate var isNew: Bool { after == nil || streamID != nil }
 }

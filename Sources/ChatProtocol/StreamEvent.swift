@@ -53,6 +53,12 @@ public enum StreamEvent {
     /// A line that keeps the connection alive and means nothing.
     public static func comment(_ word: StaticString) -> [UInt8] { Array(": \(word)\n\n".utf8) }
 
+    /// No event: the answer waits. Its `id` names the stream behind the position, where another may run; a reader that
+    /// comes back gets this very answer, whatever became of it meanwhile, and is never taken for one that asks anew.
+    public static func waiting(_ streamID: StreamID, at position: LogPosition) -> [UInt8] {
+        Array(": waiting\nid: \(position.epoch):\(position.seq)/\(streamID.text)\n\n".utf8)
+    }
+
     private static func event(
         at position: LogPosition, capacity: Int = 256, members: (inout JSONWriter) -> Void
     ) -> [UInt8] {

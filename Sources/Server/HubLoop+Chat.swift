@@ -77,7 +77,7 @@ extension HubLoop {
         }
         watch(
             WatchRequest(
-                sessionID: session.sessionID, after: request.lastEventID,
+                sessionID: session.sessionID, streamID: request.lastStreamID, after: request.lastEventID,
                 text: request.lastEventID == nil ? request.text : nil),
             chat, socket, .attaching)
     }

@@ -27,6 +27,8 @@ final class EventReader {
     private(set) var stream: String
     /// The last event's place, as `EventSource` keeps it.
     private(set) var position: LogPosition?
+    /// The stream that the last `id` names beside the position.
+    private(set) var named: String?
 
     private var received: [UInt8] = []
     private var plan = WritePlan()
@@ -40,6 +42,7 @@ final class EventReader {
         earlierText = earlier.map { $0.0.text(through: $0.1) } ?? ""
         text = earlierText
         position = earlier.flatMap { $0.1?.position ?? $0.0.position }
+        named = earlier.flatMap { $0.1 == nil ? $0.0.named : nil }
     }
 
     var status: String { events.last?.data.text("status") ?? "" }
@@ -107,22 +110,28 @@ final class EventReader {
     private func take(_ block: String) {
         check(hasBegun, "an event before the head")
         check(!hasEnded, "something behind the last event: \(block.prefix(80))")
-        if block.hasPrefix(": ") {
-            comments += 1
-            return
-        }
         var place: LogPosition?
+        var name: String?
         var data: JSONObject?
         for line in block.split(separator: "\n") {
             if line.hasPrefix("id: ") {
-                let parts = line.dropFirst(4).split(separator: ":")
-                place = LogPosition(epoch: String(parts[0]), seq: UInt64(parts[1]) ?? 0)
+                let parts = line.dropFirst(4).split { $0 == ":" || $0 == "/" }.map(String.init)
+                place = LogPosition(epoch: parts[0], seq: UInt64(parts[1]) ?? 0)
+                name = parts.count > 2 ? parts[2] : nil
             } else if line.hasPrefix("data: ") {
                 data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8)))?.object
             } else {
-                check(false, "a line that is no event's: \(line.prefix(80))")
+                check(line.hasPrefix(": "), "a line that is no event's: \(line.prefix(80))")
             }
         }
+        if block.hasPrefix(": ") {
+            comments += 1
+            check((place == nil) == (name == nil) && data == nil, "a comment with more than a name")
+            (position, named) = (place ?? position, name ?? named)
+            return
+        }
+        check(name == nil, "an event that waits")
+        named = nil
         guard let data else { return check(false, "no data: \(block.prefix(80))") }
         take(Event(position: place, data: data))
     }
@@ -159,7 +168,8 @@ extension HubWorld {
         reader.budget = budget
         readers.append(reader)
         let request = WatchRequest(
-            sessionID: SessionID(session), streamID: stream.map { StreamID($0) }, after: reader.position, text: text)
+            sessionID: SessionID(session), streamID: (stream ?? reader.named).map { StreamID($0) },
+            after: reader.position, text: text)
         reader.connection = hubs[loop].watch(request, user: UserID("ann"), from: reader.ref, now: now)
         finishTurn(loop)
         if running { run() }

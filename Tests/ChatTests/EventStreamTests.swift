@@ -101,7 +101,7 @@ import Wire
         world.say(running, "not mine ")
         let waiting = send(client, room, session, "two")
         let reader = world.watch(session, stream: waiting)
-        #expect(reader.comments == 1 && reader.position == nil && reader.text == "")
+        #expect(reader.comments == 1 && reader.named == waiting && reader.text == "")
         let same = world.watch(session, text: "two")
         #expect(same.stream == "" && same.comments == 1)
         world.say(running, "either")
@@ -112,6 +112,27 @@ import Wire
         world.finish(waiting)
         #expect([reader, same, back].allSatisfy { $0.text == "mine" && $0.status == "completed" })
         #expect(world.watch(session, text: "two").isEmpty)
+        world.expectConsistent()
+    }
+
+    @Test(arguments: [1, 3]) func whatWaitedIsFoundByItsNameWhateverBecameOfIt(_ loops: Int) {
+        let (world, room, client, session) = start(loops)
+        let running = send(client, room, session, "one")
+        let waiting = send(client, room, session, "two")
+        let reader = world.watch(session, stream: waiting)
+        world.endWatching(reader)
+        func comeBack() -> EventReader { world.watch(session, loop: loops - 1, after: (reader, nil)) }
+        let stillWaits = comeBack()
+        #expect(stillWaits.comments == 1 && stillWaits.events.isEmpty)
+        world.say(running, "not mine")
+        world.finish(running)
+        world.say(waiting, "mine")
+        #expect(comeBack().text == "mine")
+        world.finish(waiting)
+        _ = send(client, room, session, "three")
+        let late = comeBack()
+        #expect([stillWaits, late].allSatisfy { $0.text == "mine" && $0.status == "completed" })
+        #expect(world.watch(session, after: (late, nil)).isEmpty)
         world.expectConsistent()
     }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 
 import httpx
@@ -44,8 +45,11 @@ class EventStream:
             assert "\r" not in line
             if line == "":
                 if data is None:
+                    # What waits has a name and no event yet.
+                    assert id is None or "/" in id, id
+                    self.last_id = id or self.last_id
                     return True
-                assert id, "an event without an id"
+                assert id and "/" not in id, "an event without a place"
                 assert not self.events or self.events[-1]["status"] not in TERMINAL, "an event after the last"
                 self.last_id = id
                 self.events.append(json.loads(data))
@@ -55,8 +59,7 @@ class EventStream:
             elif line.startswith("id: "):
                 assert id is None and data is None, line
                 id = line.removeprefix("id: ")
-                epoch, _, seq = id.rpartition(":")
-                assert epoch and seq.isdigit(), id
+                assert re.fullmatch(r".+:\d+(/stream_\w+)?", id), id
             else:
                 assert line.startswith("data: ") and data is None, line
                 data = line.removeprefix("data: ")
@@ -68,6 +71,12 @@ class EventStream:
         while len(self.text) < len(text):
             assert self._next() and time.monotonic() < deadline, f"ended with {self.text!r}"
         assert self.text == text
+
+    def wait_length(self, length):
+        """Reads until there are so many characters."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(self.text) < length:
+            assert self._next() and time.monotonic() < deadline, f"ended with {self.text!r}"
 
     def wait_comment(self):
         while not self.comments:

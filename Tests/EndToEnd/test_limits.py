@@ -36,7 +36,7 @@ def test_sixteen_messages_wait_and_a_seventeenth_does_not(hub, streams, model, o
     running = streams.post("First", session_id=session["session_id"])
     call = model.next_call()
     for number in range(8):
-        assert streams.post(f"h{number}", session_id=session["session_id"]).first["exchange_id"]
+        streams.post(f"h{number}", session_id=session["session_id"]).wait_comment()
         assert client.ask("send", **names(session), text=f"s{number}")["queued"] is True
     refuse_over_http(hub, session, "QUEUE_FULL", 429)
     refuse_over_socket(client, session, "QUEUE_FULL")

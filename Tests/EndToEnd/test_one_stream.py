@@ -94,10 +94,11 @@ def test_a_stop_of_a_waiting_turn_ends_it_for_everyone_too(hub, model, streams, 
     waiting = streams.post("Second", session_id=session["session_id"])
     waiting.wait_comment()
     assert hub.ask("POST", f"/api/session/{session['session_id']}/stop")["partial_response"] == "One"
-    for stream, text in ((running, "One"), (waiting, "")):
+    ids = [running.first["stream_id"], waiting.last_id.rpartition("/")[2]]
+    for stream, stream_id, text in zip((running, waiting), ids, ("One", "")):
         assert stream.finish() == {"status": "cancelled"} and stream.text == text
         for client in sockets:
-            ended = client.wait("stream-ended", stream_id=stream.first["stream_id"])
+            ended = client.wait("stream-ended", stream_id=stream_id)
             assert ended["status"] == "cancelled" and ended["length"] == len(text)
     call.wait_closed()
     assert not model.has_calls

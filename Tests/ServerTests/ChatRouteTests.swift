@@ -65,6 +65,12 @@ private func chat(_ text: String?, _ change: (inout ChatRequest) -> Void = { _ i
                 ($0.sessionID, $0.isGet, $0.lastEventID) = (session, true, LogPosition(epoch: "e1", seq: 42))
             }),
         RouteCase(
+            "GET", "/api/chat/stream?session_id=session_1", headers: [("Last-Event-ID", "e:2/stream_1")],
+            gives: chat(nil) {
+                ($0.sessionID, $0.isGet) = (session, true)
+                ($0.lastEventID, $0.lastStreamID) = (LogPosition(epoch: "e", seq: 2), StreamID("stream_1"))
+            }),
+        RouteCase(
             "GET", "/api/chat/stream?session_id=session_1&last_event_id=a%3Ab%3A0",
             gives: chat(nil) {
                 ($0.sessionID, $0.isGet, $0.lastEventID) = (session, true, LogPosition(epoch: "a:b", seq: 0))
@@ -116,6 +122,8 @@ private func chat(_ text: String?, _ change: (inout ChatRequest) -> Void = { _ i
             headers: [("Last-Event-ID", "e:1"), ("Accept", "application/json")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "7")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", ":7")], gives: invalid),
+        RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "e:7/")], gives: invalid),
+        RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "e/s:7")], gives: invalid),
         RouteCase("GET", "/api/chat/message?session_id=s", headers: [("Last-Event-ID", "e:-7")], gives: invalid),
         RouteCase("GET", "/api/chat/other", gives: notFound),
         RouteCase("GET", "/api/chat", gives: notFound),

@@ -25,6 +25,8 @@ struct ChatRequest: Sendable, Equatable {
     var metadata: JSONObject?
     /// The last event that the client has; it goes on behind it.
     var lastEventID: LogPosition?
+    /// The stream that the last event named, because its answer waited then.
+    var lastStreamID: StreamID?
     /// One JSON document at the end instead of events.
     var wantsJSON = false
     /// Attaches to the same question of the same session while its answer lives.

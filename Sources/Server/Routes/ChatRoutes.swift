@@ -33,7 +33,7 @@ enum ChatRoutes {
             agentType: try fields.shortString("agent_type"))
         chat.busyPolicy = try busyPolicy(fields)
         chat.metadata = try metadata(fields)
-        chat.lastEventID = try lastEventID(head)
+        try readLastEventID(head, into: &chat)
         chat.wantsJSON = wantsJSON(head)
         chat.isGet = isGet
         guard chat.lastEventID == nil || !chat.wantsJSON else {
@@ -76,13 +76,15 @@ enum ChatRoutes {
     }
 
     /// The header, as a browser's `EventSource` repeats it, or the query for a client that cannot set one.
-    private static func lastEventID(_ head: HTTPRequestHead) throws(RouteFault) -> LogPosition? {
+    private static func readLastEventID(_ head: HTTPRequestHead, into chat: inout ChatRequest) throws(RouteFault) {
         guard let text = head.headers.first("Last-Event-ID") ?? head.query("last_event_id"), !text.isEmpty
-        else { return nil }
-        guard let position = LogPosition(eventID: text) else {
+        else { return }
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let position = LogPosition(eventID: parts[0]), parts.count == 1 || !parts[1].isEmpty else {
             throw RequestFields.wrong("Last-Event-ID", "be the `id` of an event")
         }
-        return position
+        chat.lastEventID = position
+        chat.lastStreamID = parts.count == 1 ? nil : StreamID(parts[1])
     }
 
     private static func wantsJSON(_ head: HTTPRequestHead) -> Bool {
@@ -100,7 +102,7 @@ enum ChatRoutes {
 }
 
 extension LogPosition {
-    /// A position as the `id` of an event has it: `<epoch>:<seq>`.
+    /// A position as the `id` of an event has it: `<epoch>:<seq>`, before the name of a stream, if there is one.
     init?(eventID text: String) {
         guard let colon = text.lastIndex(of: ":"), let seq = UInt64(text[text.index(after: colon)...]) else {
             return nil
