@@ -111,7 +111,8 @@ final class Audience {
                 return driver.fail("a stream ended with another length than its watcher has, or not well")
             }
             watcher.stage = .ended
-        case "welcome", "ack": break
+        // States of the room, which stand outside its log, come as they change.
+        case "welcome", "ack", "presence", "typing", "read": break
         default: driver.fail("a watcher got: \(String(decoding: frame, as: UTF8.self))")
         }
     }
