@@ -97,7 +97,7 @@ extension Room {
         if turn.pendingKind != kind { flushPending(turn) }
         turn.pendingKind = kind
         let room = limits.responseBytesMax - turn.responseBytes
-        let taken = bytes.wholeScalars(atMost: room)
+        let taken = bytes[...].wholeScalars(atMost: room)
         turn.pending += taken
         if taken.count < bytes.count { stop(turn, .tooLong(at: now.timestamp)) }
     }
@@ -133,7 +133,7 @@ extension Room {
         guard !turn.pending.isEmpty else { return }
         var rest = turn.pending[...]
         while !rest.isEmpty {
-            let delta = Array(rest).wholeScalars(atMost: Limits.chunkBytesMax)
+            let delta = rest.wholeScalars(atMost: Limits.chunkBytesMax)
             rest = rest.dropFirst(delta.count)
             appendChunk(Array(delta), turn)
         }

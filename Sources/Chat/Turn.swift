@@ -115,12 +115,12 @@ extension StreamOutcome {
     }
 }
 
-extension [UInt8] {
+extension ArraySlice<UInt8> {
     /// The longest prefix of at most `count` bytes that ends at a Unicode scalar's end.
     func wholeScalars(atMost count: Int) -> ArraySlice<UInt8> {
-        guard self.count > count else { return self[...] }
-        var end = Swift.max(0, count)
-        while end > 0, self[end] & 0xc0 == 0x80 { end -= 1 }
+        guard self.count > count else { return self }
+        var end = startIndex + Swift.max(0, count)
+        while end > startIndex, self[end] & 0xc0 == 0x80 { end -= 1 }
         return self[..<end]
     }
 }

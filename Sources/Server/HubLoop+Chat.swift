@@ -51,6 +51,7 @@ extension HubLoop {
     func advance(_ chat: ChatExchange, _ result: Result<Ack, HubError>, on socket: Socket, _ pending: PendingRequest) {
         switch (chat.step, result) {
         case (_, .failure(let error)):
+            endWatching(chat)
             finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
         case (.session, .success(.session(let session))): sessionFound(session, chat, socket, pending)
         case (.attaching, .success): nothingToAttach(chat, socket)
