@@ -5,6 +5,7 @@ import Wire
 extension Hub {
     /// Plans what to write to a connection next; `wrote` follows, also when there is nothing to write.
     public func plan(for connection: Connection, into plan: inout WritePlan) {
+        connection.ownCursor()
         connection.outbox.next(&plan)
     }
 
@@ -24,7 +25,42 @@ extension Hub {
         }
         pauseOrResumeReading(connection)
         settle()
+        connection.outbox.idleCursor?.replica.admit(connection)
     }
+
+    // MARK: - Broadcasts
+
+    /// Takes the replicas with something for readers that have caught up. Broadcasts go before what single connections
+    /// are sent, so that these catch up with them.
+    public func takeBroadcasts() -> [Replica] {
+        let taken = dirtyReplicas
+        dirtyReplicas.removeAll(keepingCapacity: true)
+        for replica in taken { replica.isDirty = false }
+        return taken
+    }
+
+    /// Plans a broadcast and names its receivers, each of which gets the same bytes; `broadcast` follows.
+    public func plan(for replica: Replica, into plan: inout WritePlan) -> [ConnectionRef] {
+        replica.planBroadcast(&plan)
+        guard plan.bytes == 0 || !plan.lost.isEmpty else { return replica.caughtUp }
+        // The log has been cut before their position: each asks for a snapshot of its own.
+        for connection in replica.subscribers.prefix(replica.caughtUp.count) { markDirty(connection) }
+        plan.reset()
+        return []
+    }
+
+    /// Takes note of a broadcast: everybody has all of it but those that took less.
+    public func broadcast(_ plan: WritePlan, of replica: Replica, short: [(ConnectionRef, wrote: Int)]) {
+        for (ref, count) in short {
+            guard let connection = connections[ref] else { continue }
+            connection.ownCursor()
+            wrote(count, of: plan, to: connection)
+        }
+        replica.broadcast(plan, now: now.instant)
+        if plan.hasMore { markCaughtUpDirty(replica) }
+    }
+
+    // MARK: - Outside the log
 
     /// Sends a control frame (RFC 6455 section 5.5) between two frames of the hub.
     public func control(_ frame: [UInt8], on connection: Connection) {
@@ -61,6 +97,7 @@ extension Hub {
     /// HOT
     func markDirty(_ connection: Connection) {
         guard !connection.isDirty else { return }
+        connection.ownCursor()
         connection.isDirty = true
         dirty.append(connection)
     }
@@ -200,7 +237,14 @@ extension Hub {
     }
 
     func markSubscribersDirty(_ replica: Replica) {
-        for connection in replica.subscribers { markDirty(connection) }
+        markCaughtUpDirty(replica)
+        for connection in replica.subscribers[replica.caughtUp.count...] { markDirty(connection) }
+    }
+
+    private func markCaughtUpDirty(_ replica: Replica) {
+        guard !replica.caughtUp.isEmpty, !replica.isDirty else { return }
+        replica.isDirty = true
+        dirtyReplicas.append(replica)
     }
 
     private func joined(_ answer: JoinAnswer, _ replica: Replica) {

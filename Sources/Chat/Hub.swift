@@ -19,6 +19,8 @@ public final class Hub {
     public var effects: [Effect] = []
     /// Connections with something to send; the shell drains them at the end of a turn.
     public var dirty: [Connection] = []
+    /// Replicas whose caught-up readers lack something; the shell broadcasts it at the end of a turn.
+    var dirtyReplicas: [Replica] = []
 
     var connections: [ConnectionRef: Connection] = [:]
     var users: [UserID: User] = [:]
@@ -199,7 +201,7 @@ public final class Hub {
     }
 
     /// Whether `turnEnded` or the shell still has something to do in this turn.
-    public var hasWork: Bool { !touched.isEmpty || !effects.isEmpty || !dirty.isEmpty }
+    public var hasWork: Bool { !touched.isEmpty || !effects.isEmpty || !dirty.isEmpty || !dirtyReplicas.isEmpty }
 
     /// Turns of this loop's rooms that have not ended.
     public var activeStreams: Int { streamRooms.count }

@@ -176,6 +176,13 @@ struct Outbox {
         subscriptions.firstIndex { $0.replica.log.roomID == roomID }
     }
 
+    /// The only cursor of a connection that has nothing else to be sent.
+    var idleCursor: Subscription? {
+        guard subscriptions.count == 1, replies.isEmpty, state.isEmpty, begun == nil, !isBehind else { return nil }
+        let cursor = subscriptions[0]
+        return cursor.stream == nil && !cursor.awaitsSnapshot && cursor.farewell == nil ? cursor : nil
+    }
+
     // MARK: - Draining
 
     /// Plans the next gathered write; an empty plan means that there is nothing to send now.

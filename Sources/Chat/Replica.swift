@@ -1,13 +1,29 @@
 import ChatProtocol
 import Wire
 
+// Most readers of a room have everything and read nothing else. They are `caughtUp`: one position stands for all of
+// them, what comes next is planned once, and the shell writes it to each by its name alone. Such a broadcast touches
+// neither a connection nor its outbox, which would be ten cache misses for each. Whoever has anything of its own to be
+// sent, or could not take all of a broadcast, has its own cursor again until it has caught up.
+//
+// Invariant: the first `caughtUp.count` subscribers are those; none of them is dirty.
+
 /// The place on one loop that delivers a room: its log's tail and the local cursors. Confined to its loop.
 ///
 /// On the home's own loop the log is the home's; elsewhere the flow fills it.
-final class Replica {
+public final class Replica {
     let log: RoomLog
     let isHome: Bool
+    /// Those that have caught up come first.
     private(set) var subscribers: [Connection] = []
+    /// The names of those that have caught up, in the order of `subscribers`.
+    private(set) var caughtUp: [ConnectionRef] = []
+    /// What those have of the log and of the states.
+    private var shared = (position: UInt64(0), version: UInt32(0))
+    /// When they were last sent something.
+    fileprivate var broadcastAt: UInt64 = 0
+    /// It stands in its loop's list of replicas with something to broadcast.
+    var isDirty = false
     /// The last answer to a join that came by the flow; the home compares it with what it sent before it lets go.
     private(set) var lastAnswer: UInt64 = 0
 
@@ -36,6 +52,7 @@ final class Replica {
     ///
     /// - Parameter stream: the one answer that an event stream reads.
     func subscribe(_ connection: Connection, at position: UInt64, stream: StreamID? = nil) {
+        connection.ownCursor()
         if let index = connection.outbox.subscription(of: log.roomID) {
             connection.outbox.subscriptions[index].position = position
             connection.outbox.subscriptions[index].awaitsSnapshot = false
@@ -49,6 +66,7 @@ final class Replica {
     /// Ends a connection's cursor; the last subscriber takes its place.
     func unsubscribe(_ connection: Connection) {
         guard let index = connection.outbox.subscription(of: log.roomID) else { return }
+        connection.ownCursor()
         let place = connection.outbox.subscriptions.remove(at: index).place
         let moved = subscribers.removeLast()
         guard moved !== connection else { return }
@@ -57,6 +75,63 @@ final class Replica {
     }
 
     func saw(_ answer: JoinAnswer) { lastAnswer = answer.number }
+
+    // MARK: - Readers that have caught up
+
+    /// Counts a connection among those that have caught up, if it has everything and reads only this room.
+    func admit(_ connection: Connection) {
+        guard let own = connection.outbox.idleCursor, own.position == log.seq, own.version == states.version,
+            !connection.isDirty, !connection.isEventStream
+        else { return }
+        if caughtUp.isEmpty { shared = (own.position, own.version) }
+        guard shared == (own.position, own.version) else { return }
+        move(from: own.place, to: caughtUp.count)
+        caughtUp.append(connection.ref)
+        connection.caughtUpIn = self
+    }
+
+    /// Gives a connection its own cursor again.
+    fileprivate func release(_ connection: Connection) {
+        let last = caughtUp.count - 1
+        let place = connection.outbox.subscriptions[0].place
+        connection.outbox.subscriptions[0].position = shared.position
+        connection.outbox.subscriptions[0].version = shared.version
+        move(from: place, to: last)
+        caughtUp[place] = caughtUp[last]
+        caughtUp.removeLast()
+    }
+
+    private func move(from place: Int, to other: Int) {
+        guard place != other else { return }
+        subscribers.swapAt(place, other)
+        for place in [place, other] {
+            let connection = subscribers[place]
+            guard let index = connection.outbox.subscription(of: log.roomID) else { continue }
+            connection.outbox.subscriptions[index].place = place
+        }
+    }
+
+    /// Plans what those that have caught up are to get next.
+    func planBroadcast(_ plan: inout WritePlan) {
+        var cursor = sharedCursor
+        cursor.next(&plan)
+    }
+
+    /// They have all of a plan.
+    func broadcast(_ plan: WritePlan, now: UInt64) {
+        var cursor = sharedCursor
+        _ = cursor.wrote(plan.bytes, of: plan)
+        shared = (cursor.subscriptions[0].position, cursor.subscriptions[0].version)
+        broadcastAt = now
+    }
+
+    private var sharedCursor: Outbox {
+        var outbox = Outbox()
+        outbox.subscriptions = [
+            Subscription(replica: self, position: shared.position, place: 0, version: shared.version)
+        ]
+        return outbox
+    }
 }
 
 /// One WebSocket as its loop sees it. Confined to its loop.
@@ -72,6 +147,8 @@ public final class Connection {
     var unanswered = 0
     /// It stands in its loop's list of connections with something to send.
     var isDirty = false
+    /// The replica whose position stands for its only cursor.
+    fileprivate(set) var caughtUpIn: Replica?
     /// An answer over HTTP, which is sent nothing but that.
     let isEventStream: Bool
     /// The answer that an event stream shows, once it is known.
@@ -102,6 +179,16 @@ public final class Connection {
     var roomCount: Int {
         outbox.subscriptions.count + Set(joinsInFlight).count { outbox.subscription(of: $0) == nil }
     }
+
+    /// Takes its cursor back from the replica that kept it.
+    func ownCursor() {
+        guard let replica = caughtUpIn else { return }
+        caughtUpIn = nil
+        replica.release(self)
+    }
+
+    /// When a broadcast last went to it, as far as that counts: 0 while it has its own cursor.
+    public var lastBroadcastAt: UInt64 { caughtUpIn?.broadcastAt ?? 0 }
 
     func joinBegan(_ roomID: RoomID) { joinsInFlight.append(roomID) }
 

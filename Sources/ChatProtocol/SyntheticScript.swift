@@ -2,8 +2,8 @@ import Wire
 
 /// What the `synthetic` agent says in one turn: the last line of the message, a JSON object.
 ///
-/// The text follows from the script alone, so a load test knows every byte without trusting the hub. Token `n` takes the
-/// bytes from `n * tokenBytes`; with `stamps`, its first 16 bytes are the instant it left the agent, hexadecimal
+/// The text follows from the script alone, so a load test knows every byte without trusting the hub. Token `n` takes
+/// the bytes from `n * tokenBytes`; with `stamps`, its first 16 bytes are the instant it left the agent, hexadecimal
 /// nanoseconds of `CLOCK_MONOTONIC`, and are part of the text like any other.
 public struct SyntheticScript: Sendable, Equatable {
     /// What the text is made from.

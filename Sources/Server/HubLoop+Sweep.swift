@@ -65,7 +65,8 @@ extension HubLoop {
     /// A ping after a heartbeat's silence in both directions; two without an answer end the connection. A reader that
     /// stands still would not get them: it has the time that `isStuck` gives it.
     private func beat(_ socket: Socket, _ stage: WebSocketStage) {
-        let lastSign = max(socket.lastReceivedAt, socket.lastProgressAt, stage.lastPingAt)
+        let lastSign = max(
+            socket.lastReceivedAt, socket.lastProgressAt, stage.connection.lastBroadcastAt, stage.lastPingAt)
         guard loop.now >= lastSign + UInt64(context.limits.heartbeatSeconds) * 1_000_000_000 else { return }
         guard stage.unansweredPings < 2 else {
             return closeWebSocket(socket, .noHeartbeat, "two heartbeats went unanswered")

@@ -128,6 +128,7 @@ final class HubLoop: LoopHandler {
         for _ in 0..<16 {
             hub.turnEnded(now: now)
             perform()
+            for replica in hub.takeBroadcasts() { broadcast(replica) }
             for connection in hub.takeDirty() { flush(connection) }
             if !hub.hasWork { return }
         }
@@ -170,6 +171,36 @@ final class HubLoop: LoopHandler {
 
     // MARK: - Writing
 
+    /// Writes the same bytes to everybody who has caught up in a room. Nothing is touched of a receiver but its name.
+    ///
+    /// HOT
+    private func broadcast(_ replica: Replica) {
+        let receivers = hub.plan(for: replica, into: &plan)
+        guard !receivers.isEmpty else { return }
+        var short: [(ConnectionRef, wrote: Int)] = []
+        var failed: [ConnectionID] = []
+        plan.withPieces { pieces in
+            for ref in receivers {
+                switch loop.write(connectionID(ref), pieces) {
+                case .wrote(plan.bytes): break
+                case .wrote(let count): short.append((ref, count))
+                case .wouldBlock: short.append((ref, 0))
+                case .failed:
+                    short.append((ref, 0))
+                    failed.append(connectionID(ref))
+                }
+            }
+        }
+        deliveries += plan.frameCount * (receivers.count - short.count)
+        for (ref, _) in short {
+            guard let socket = socket(connectionID(ref)) else { continue }
+            socket.isBlocked = true
+            socket.lastProgressAt = loop.now
+        }
+        hub.broadcast(plan, of: replica, short: short)
+        for id in failed { if let socket = socket(id) { drop(socket) } }
+    }
+
     /// Gives the kernel everything a connection has to send, up to a share, in one call.
     ///
     /// HOT
@@ -185,10 +216,7 @@ final class HubLoop: LoopHandler {
             hub.wrote(plan.bytes, of: plan, to: connection)
             return hub.markWritable(connection)
         }
-        let result = plan.spans.withUnsafeBufferPointer { spans in
-            // A `Span` is laid out as `struct iovec`.
-            spans.withMemoryRebound(to: iovec.self) { loop.write(socket.id, $0) }
-        }
+        let result = plan.withPieces { loop.write(socket.id, $0) }
         switch result {
         case .wrote(let count):
             deliveries += plan.frameCount
@@ -303,6 +331,13 @@ final class HubLoop: LoopHandler {
         sockets = []
         agents.shutdown()
         loop.stop()
+    }
+}
+
+extension WritePlan {
+    /// A `Span` is laid out as `struct iovec`.
+    fileprivate func withPieces<Result>(_ body: (UnsafeBufferPointer<iovec>) -> Result) -> Result {
+        spans.withUnsafeBufferPointer { $0.withMemoryRebound(to: iovec.self, body) }
     }
 }
 

@@ -38,6 +38,8 @@ final class HubWorld {
     /// While `true` a cancelled agent confirms at once.
     var agentsConfirm = true
     private(set) var agents: [AgentTurn] = []
+    /// Receivers of broadcasts, counted once for each.
+    private(set) var broadcasts = 0
     private(set) var cancelled: [String] = []
     /// Everything an agent said for a stream.
     private(set) var said: [String: String] = [:]
@@ -255,6 +257,7 @@ final class HubWorld {
         repeat {
             hub.turnEnded(now: now)
             perform(loop)
+            for replica in hub.takeBroadcasts() { broadcast(replica, hub) }
             for connection in hub.takeDirty() {
                 client(connection.ref)?.pump()
                 reader(connection.ref)?.pump()
@@ -266,6 +269,17 @@ final class HubWorld {
                 return
             }
         } while hub.hasWork
+    }
+
+    private func broadcast(_ replica: Replica, _ hub: Hub) {
+        var plan = WritePlan()
+        var short: [(ConnectionRef, wrote: Int)] = []
+        for ref in hub.plan(for: replica, into: &plan) {
+            let count = client(ref)?.receive(plan) ?? 0
+            broadcasts += 1
+            if count < plan.bytes { short.append((ref, count)) }
+        }
+        hub.broadcast(plan, of: replica, short: short)
     }
 
     private func perform(_ loop: Int) {

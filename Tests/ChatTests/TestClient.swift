@@ -56,18 +56,30 @@ final class TestClient {
         let hub = world.hubs[loop]
         while true {
             hub.plan(for: connection, into: &plan)
-            let count = min(budget, plan.bytes)
-            var rest = count
-            for span in plan.spans where rest > 0 {
-                let taken = min(rest, span.count)
-                received += UnsafeRawBufferPointer(start: span.base, count: taken)
-                rest -= taken
-            }
+            let count = take(plan)
             hub.wrote(count, of: plan, to: connection)
-            if budget != .max { budget -= count }
             if count == 0 { break }
         }
         parse()
+    }
+
+    /// Reads what a broadcast brings and the socket's budget allows.
+    func receive(_ broadcast: WritePlan) -> Int {
+        let count = take(broadcast)
+        parse()
+        return count
+    }
+
+    private func take(_ plan: WritePlan) -> Int {
+        let count = min(budget, plan.bytes)
+        var rest = count
+        for span in plan.spans where rest > 0 {
+            let taken = min(rest, span.count)
+            received += UnsafeRawBufferPointer(start: span.base, count: taken)
+            rest -= taken
+        }
+        if budget != .max { budget -= count }
+        return count
     }
 
     /// The socket takes so many bytes more.
