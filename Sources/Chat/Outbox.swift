@@ -24,8 +24,6 @@ public struct WritePlan {
     public internal(set) var spans: [Span] = []
     /// The bytes of all spans.
     public internal(set) var bytes = 0
-    /// Frames of which this plan writes at least a part.
-    public var frameCount: Int { frames.count }
     /// More may be left once this is written: the plan is full, or a reply waits for a cursor that this plan moves.
     public internal(set) var hasMore = false
     var frames: [PlannedFrame] = []
@@ -268,16 +266,19 @@ struct Outbox {
         guard var index = log.index(after: subscriptions[subscription].position) else {
             return lose(subscription, &plan)
         }
+        var isUnplanned = true
         while index < log.entries.count, !plan.isFull {
             switch log.events(of: stream, from: index) {
             case .content(let frame, let count):
                 index += count
+                isUnplanned = false
                 plan.add(made: frame, then: .position(subscription: subscription, log.entries[index - 1].seq))
             case .ended(let frame): return plan.add(made: frame, then: .left(subscription: subscription))
             case .nothing(let count):
-                // Nothing is written, so it moves at once: a reader that waits must not fall behind the log.
                 index += count
-                subscriptions[subscription].position = log.entries[index - 1].seq
+                // With nothing to write it moves at once, since a reader that waits must not fall behind the log; but
+                // not past an event of this plan, which the kernel may not take.
+                if isUnplanned { subscriptions[subscription].position = log.entries[index - 1].seq }
             case .lost: return lose(subscription, &plan)
             }
         }

@@ -27,8 +27,11 @@ public enum StreamEvent {
     }
 
     /// The last event: `completed`, `cancelled`, or `error` with its code.
+    ///
+    /// Its `id` names no stream but `ended`, so who comes back behind it is told that there is nothing left, even where
+    /// the position lies within another answer: one that was cancelled before its turn ends while another runs.
     public static func ended(_ outcome: StreamOutcome, at position: LogPosition) -> [UInt8] {
-        event(at: position) { writer in
+        event(at: position, naming: "/ended") { writer in
             switch outcome.status {
             case .completed, .waiting, .streaming: writer.field("status", "completed")
             case .cancelled: writer.field("status", "cancelled")
@@ -43,7 +46,7 @@ public enum StreamEvent {
 
     /// The last event for a reader that cannot be served without a hole or a repetition.
     public static func lost(at position: LogPosition) -> [UInt8] {
-        event(at: position) { writer in
+        event(at: position, naming: "/ended") { writer in
             writer.field("status", "error")
             writer.field("error", "the place in the answer is lost; read the history")
             writer.field("error_code", "POSITION_LOST")
@@ -60,12 +63,13 @@ public enum StreamEvent {
     }
 
     private static func event(
-        at position: LogPosition, capacity: Int = 256, members: (inout JSONWriter) -> Void
+        at position: LogPosition, naming stream: String = "", capacity: Int = 256,
+        members: (inout JSONWriter) -> Void
     ) -> [UInt8] {
         var writer = JSONWriter(capacity: capacity)
         writer.beginObject()
         members(&writer)
         writer.endObject()
-        return Array("id: \(position.epoch):\(position.seq)\ndata: ".utf8) + writer.bytes + Array("\n\n".utf8)
+        return Array("id: \(position.epoch):\(position.seq)\(stream)\ndata: ".utf8) + writer.bytes + Array("\n\n".utf8)
     }
 }

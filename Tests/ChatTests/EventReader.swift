@@ -130,9 +130,9 @@ final class EventReader {
             (position, named) = (place ?? position, name ?? named)
             return
         }
-        check(name == nil, "an event that waits")
-        named = nil
+        named = name
         guard let data else { return check(false, "no data: \(block.prefix(80))") }
+        check((name == "ended") == (data.text("status") != "streaming"), "an event's id names \(name ?? "nothing")")
         take(Event(position: place, data: data))
     }
 

@@ -169,7 +169,24 @@ import Wire
             }
         }
         let after = HubWorld(loops: 2, seed: 9, before: world)
-        #expect(after.watch(session, after: (reader, nil)).isLost)
+        #expect(after.watch(session, after: (reader, nil)).isEmpty, "it had read the last event")
+        world.expectConsistent()
+    }
+
+    @Test func whatTheKernelDidNotTakeIsPlannedAgain() {
+        let (world, room, client, session) = start(1)
+        let first = send(client, room, session, "first")
+        let second = client.send(room, "second", key: "m2", ["session_id": .string(session), "agent_type": "other"])
+            .text("stream_id")
+        let reader = world.watch(session, stream: second)
+        reader.read(0)
+        world.finish(first)
+        client.send(room, "an entry that means nothing to the reader", key: "m3", ["respond": false])
+        world.say(second, "text")
+        reader.read(.max)
+        #expect(reader.events.first?.data.text("stream_id") == second)
+        #expect(reader.text == "text")
+        world.finish(second)
         world.expectConsistent()
     }
 
