@@ -52,13 +52,18 @@ public final class NodeGauges: Sendable {
     /// Streams of this node, running and waiting.
     public var streamCount: Int { streams.load(ordering: .relaxed) }
 
-    /// The highest deliveries per second among the loops, as they last reported.
+    /// The highest deliveries per second among the loops, as they last reported, if no tokens were merged: so merging
+    /// them does not make the load seem less.
     public var deliveriesPerSecond: Int { load.load(ordering: .relaxed) >> 8 }
 
-    /// Reports one loop's deliveries per second: the highest counts, until its own loop lowers it.
+    /// Reports one loop's deliveries per second: the highest counts, until its own loop lowers it, which takes a
+    /// quarter less, so that the windows that follow the load do not follow each of its waves.
     public func report(deliveriesPerSecond: Int, of loop: Int) {
         let held = load.load(ordering: .relaxed)
-        guard deliveriesPerSecond > held >> 8 || held & 0xff == loop & 0xff else { return }
+        guard
+            deliveriesPerSecond > held >> 8
+                || held & 0xff == loop & 0xff && deliveriesPerSecond < (held >> 8) / 4 * 3
+        else { return }
         load.store(deliveriesPerSecond << 8 | loop & 0xff, ordering: .relaxed)
     }
 
@@ -72,6 +77,25 @@ public final class NodeGauges: Sendable {
     }
 
     func releaseStream() { streams.wrappingSubtract(1, ordering: .relaxed) }
+}
+
+/// What one loop delivers, counted as if no tokens were merged.
+struct LoadMeter {
+    private static let periodNanoseconds: UInt64 = 250_000_000
+    private var deliveries = 0
+    private var since: UInt64 = 0
+
+    mutating func count(_ deliveries: Int) { self.deliveries += deliveries }
+
+    /// Reports at the end of a period, and begins the next.
+    mutating func report(to gauges: NodeGauges, of loop: Int, now: UInt64) {
+        let elapsed = now - since
+        guard elapsed >= Self.periodNanoseconds else { return }
+        if since > 0 {
+            gauges.report(deliveriesPerSecond: deliveries * 1_000_000_000 / Int(elapsed), of: loop)
+        }
+        (deliveries, since) = (0, now)
+    }
 }
 
 /// What a hub is built with.

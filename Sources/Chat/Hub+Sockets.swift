@@ -213,7 +213,7 @@ extension Hub {
         case .open: break
         case .entries(let entries):
             entries.forEach(replica.log.append)
-            markSubscribersDirty(replica)
+            grew(replica, by: entries.reduce(0) { $0 + $1.weight })
         case .joined(let answer): joined(answer, replica)
         case .left(let ref, let origin):
             if let connection = connections[ref] { unsubscribe(connection, from: replica) }
@@ -234,6 +234,12 @@ extension Hub {
             markSubscribersDirty(replica)
         case .close: replicas[roomID] = nil
         }
+    }
+
+    /// A replica's log has grown by so much.
+    func grew(_ replica: Replica, by weight: Int) {
+        markSubscribersDirty(replica)
+        load.count(weight * replica.subscribers.count)
     }
 
     func markSubscribersDirty(_ replica: Replica) {

@@ -33,6 +33,7 @@ public final class Hub {
     /// Rooms nobody uses, with the time since when, oldest first; see `Hub+Memory`.
     var idleRooms: [(room: Room, since: UInt64)] = []
     var memoryBytes = 0
+    var load = LoadMeter()
     var isDraining: Bool { gauges.isDraining }
 
     private var inbox: [HubMessage] = []
@@ -169,6 +170,7 @@ public final class Hub {
     /// The loop has handled all its events: windows end, flows leave, timers are set.
     public func turnEnded(now: Now) {
         self.now = now
+        load.report(to: gauges, of: index, now: now.instant)
         while !touched.isEmpty {
             let rooms = touched
             touched.removeAll(keepingCapacity: true)

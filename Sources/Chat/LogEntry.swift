@@ -11,6 +11,8 @@ public struct LogEntry: Sendable {
     var frame: SharedBytes?
     /// The raw delta of a chunk on its way to a replica, which keeps it in the stream's text instead.
     var delta: [UInt8]
+    /// How many frames this would be had no tokens been merged.
+    var weight = 1
 
     enum Content: Sendable {
         case chunk(ChunkRecord)

@@ -96,6 +96,8 @@ extension Room {
         turn.lastEventWasTool = false
         if turn.pendingKind != kind { flushPending(turn) }
         turn.pendingKind = kind
+        if turn.pending.isEmpty { turn.pendingSince = now.instant }
+        turn.pendingCount += 1
         let room = limits.responseBytesMax - turn.responseBytes
         let taken = bytes[...].wholeScalars(atMost: room)
         turn.pending += taken
@@ -135,17 +137,18 @@ extension Room {
         while !rest.isEmpty {
             let delta = rest.wholeScalars(atMost: Limits.chunkBytesMax)
             rest = rest.dropFirst(delta.count)
-            appendChunk(Array(delta), turn)
+            appendChunk(Array(delta), turn, weight: rest.isEmpty ? max(1, turn.pendingCount) : 0)
         }
         turn.pending.removeAll(keepingCapacity: true)
-        turn.lastChunkAt = now.instant
+        turn.pendingCount = 0
+        turn.hasSpoken = true
     }
 
-    private func appendChunk(_ delta: [UInt8], _ turn: Turn) {
+    private func appendChunk(_ delta: [UInt8], _ turn: Turn, weight: Int) {
         let kind = turn.pendingKind
         let offset = kind == .text ? turn.text.count : turn.reasoning.count
         let record = ChunkRecord(streamID: turn.streamID, kind: kind, offset: offset, length: delta.count)
-        append(.chunk(record), delta: delta) { seq in
+        append(.chunk(record), delta: delta, weight: weight) { seq in
             delta.withUnsafeBytes { .delta(record, roomID: id, firstSeq: seq, seq: seq, delta: $0) }
         }
         switch kind {

@@ -47,17 +47,21 @@ extension Room {
 
     // MARK: - Coalescing
 
-    /// The first token leaves at once; after that, tokens merge for a window that follows the load.
+    /// The first token leaves at once; after that, tokens merge until a window ends that follows the load. The windows
+    /// of all streams end together: many rooms in one burst cost less than each at its own time.
     private func windowEnd(_ turn: Turn) -> UInt64 {
-        turn.lastChunkAt == 0 ? 0 : turn.lastChunkAt + coalesceNanoseconds
+        let window = coalesceNanoseconds
+        guard window > 0, turn.hasSpoken else { return 0 }
+        return (turn.pendingSince / window + 1) * window
     }
 
-    /// Nothing up to 20,000 deliveries a second on the busiest loop, then rising to the cap at 200,000.
+    /// Nothing up to 10,000 deliveries a second on the busiest loop, then rising to the cap at 50,000, which is half of
+    /// what a core can do in small rooms. In whole milliseconds, the resolution of timers.
     private var coalesceNanoseconds: UInt64 {
-        let light = 20_000
-        let heavy = 200_000
+        let light = 10_000
+        let heavy = 50_000
         let load = min(max(hub.gauges.deliveriesPerSecond - light, 0), heavy - light)
-        return UInt64(limits.coalesceMillisecondsMax) * 1_000_000 * UInt64(load) / UInt64(heavy - light)
+        return UInt64(limits.coalesceMillisecondsMax * load / (heavy - light)) * 1_000_000
     }
 
     // MARK: - Checkpoints

@@ -85,7 +85,8 @@ final class Room {
     private var timersAt: [UInt64] = []
     private var awaiting = 0
     private var outgoing: [LogEntry] = []
-    private var logGrew = false
+    /// The weight of what was appended in this turn.
+    private var grownBy = 0
     private var summaryIsWanted = false
     private var summarySentAt: UInt64?
 
@@ -280,11 +281,14 @@ final class Room {
     // MARK: - The log
 
     /// Appends the next entry; it leaves for all replicas when the turn of the loop ends.
-    func append(_ content: LogEntry.Content, delta: [UInt8] = [], _ encode: (_ seq: UInt64) -> SharedBytes) {
+    func append(
+        _ content: LogEntry.Content, delta: [UInt8] = [], weight: Int = 1, _ encode: (_ seq: UInt64) -> SharedBytes
+    ) {
         let seq = log.seq + 1
-        let entry = LogEntry(firstSeq: seq, seq: seq, content: content, frame: encode(seq), delta: delta)
+        let entry = LogEntry(
+            firstSeq: seq, seq: seq, content: content, frame: encode(seq), delta: delta, weight: weight)
         log.append(entry)
-        logGrew = true
+        grownBy += weight
         if !links.isEmpty { outgoing.append(entry) }
     }
 
@@ -303,8 +307,8 @@ final class Room {
     func turnEnded() {
         tick()
         flushFlow()
-        if logGrew { hub.markSubscribersDirty(replica) }
-        logGrew = false
+        if grownBy > 0 { hub.grew(replica, by: grownBy) }
+        grownBy = 0
         sendStateIfDue()
         sendSummaryIfDue()
         account()

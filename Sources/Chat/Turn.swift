@@ -38,8 +38,11 @@ final class Turn {
     /// Tokens that wait for their window to end, all of one kind.
     var pending: [UInt8] = []
     var pendingKind = DeltaKind.text
-    /// When the last chunk left; the window counts from there.
-    var lastChunkAt: UInt64 = 0
+    /// How many times the agent spoke since the last chunk, and when it did so first.
+    var pendingCount = 0
+    var pendingSince: UInt64 = 0
+    /// A chunk has left.
+    var hasSpoken = false
     var agentRuns = false
     var lastEventAt: UInt64 = 0
     var stoppingSince: UInt64 = 0

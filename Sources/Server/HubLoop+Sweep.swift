@@ -23,7 +23,6 @@ extension HubLoop {
     func scheduleSweep() {
         _ = loop.schedule(at: loop.now + Timeout.sweep) { [unowned self] in
             sweepSockets()
-            reportLoad()
             scheduleSweep()
         }
     }
@@ -74,15 +73,5 @@ extension HubLoop {
         stage.unansweredPings += 1
         stage.lastPingAt = loop.now
         hub.control(WebSocketFrameWriter.ping(), on: stage.connection)
-    }
-
-    private func reportLoad() {
-        let elapsed = loop.now - deliveriesCountedAt
-        if deliveriesCountedAt > 0, elapsed > 0 {
-            let perSecond = deliveries * 1_000_000_000 / Int(elapsed)
-            context.gauges.report(deliveriesPerSecond: perSecond, of: loop.index)
-        }
-        deliveries = 0
-        deliveriesCountedAt = loop.now
     }
 }

@@ -26,8 +26,6 @@ final class HubLoop: LoopHandler {
     /// The effects under way; its memory and the hub's take turns.
     private var effects: [Effect] = []
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
-    var deliveries = 0
-    var deliveriesCountedAt: UInt64 = 0
 
     init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {
         self.loop = loop
@@ -191,7 +189,6 @@ final class HubLoop: LoopHandler {
                 }
             }
         }
-        deliveries += plan.frameCount * (receivers.count - short.count)
         for (ref, _) in short {
             guard let socket = socket(connectionID(ref)) else { continue }
             socket.isBlocked = true
@@ -219,7 +216,6 @@ final class HubLoop: LoopHandler {
         let result = plan.withPieces { loop.write(socket.id, $0) }
         switch result {
         case .wrote(let count):
-            deliveries += plan.frameCount
             socket.lastProgressAt = loop.now
             hub.wrote(count, of: plan, to: connection)
             if count < plan.bytes {

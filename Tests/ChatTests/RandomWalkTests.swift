@@ -13,7 +13,7 @@ import Wire
         limits.logTailBytesMax = seed % 3 == 0 ? 2_000 : 256 * 1024
         limits.memoryBytesMax = seed % 5 == 0 ? 50_000 : limits.memoryBytesMax
         let world = HubWorld(loops: 1 + seed % 3, seed: UInt64(seed), limits: limits)
-        world.gauges.report(deliveriesPerSecond: seed % 4 == 0 ? 500_000 : 0, of: 0)
+        world.gauges.report(deliveriesPerSecond: seed % 4 == 0 ? 500_000 : 0, of: 255)
         world.agentsConfirm = seed % 7 != 0
         let rooms = (0..<3).map { world.room("room_\(seed)_\($0)") }
         for number in 0..<300 {
