@@ -6,13 +6,15 @@ import Wire
 /// the bytes from `n * tokenBytes`; with `stamps`, its first 16 bytes are the instant it left the agent, hexadecimal
 /// nanoseconds of `CLOCK_MONOTONIC`, and are part of the text like any other.
 public struct SyntheticScript: Sendable, Equatable {
-    /// What the text is made from.
+    /// What the text is made from; at most 2^63 - 1, the largest whole number of JSON here.
     public var seed: UInt64 = 1
     /// How many tokens are said.
     public var tokens = 100
     /// Bytes of each.
     public var tokenBytes = 120
     /// Tokens a second; 0 says them as fast as the window allows.
+    ///
+    /// Token `n` is due `n / rate` seconds after the start, rounded down to a whole `burst`. Who is late catches up.
     public var rate = 0.0
     /// Tokens said at once; the rate stays what it is.
     public var burst = 1
@@ -20,9 +22,9 @@ public struct SyntheticScript: Sendable, Equatable {
     public var stamps = true
     /// Tokens that may be said before the first `release`, each of which allows more; `nil` for all.
     public var window: Int?
-    /// After so many tokens it pauses once, for so long.
+    /// After so many tokens it pauses once; what follows is due by so much later.
     public var pauseAfter: Int?
-    /// The pause's length.
+    /// The pause's length. At one token the order is pause, failure, stall, end.
     public var pauseMilliseconds = 0
     /// After so many tokens it falls silent and leaves its end to the hub's watchdog.
     public var stallAfter: Int?
@@ -106,16 +108,19 @@ public struct SyntheticScriptError: Error, Sendable, Equatable {
 }
 
 extension SyntheticScript {
-    /// The script on the last line of a turn's input.
+    /// The script on the last line of a turn's input; messages that were sent together are lines of one input.
+    ///
+    /// A field that is missing or `null` has its default.
     ///
     /// - Throws: if that line is not a JSON object, or a field is unknown or out of its range.
     public init(parsing input: String) throws(SyntheticScriptError) {
-        let line = input.split(separator: "\n").last.map { Array($0.utf8) } ?? []
+        let line = input.utf8.split(separator: UInt8(ascii: "\n")).last.map(Array.init) ?? []
         guard let fields = try? JSONValue(parsing: line).object else {
-            throw SyntheticScriptError(reason: "the synthetic agent takes a JSON object, such as {\"tokens\":100}")
+            throw SyntheticScriptError(
+                reason: "the message's last line must be a JSON object, such as {\"tokens\":100}")
         }
         self.init()
-        for (name, value) in fields.members { try set(name, value) }
+        for (name, value) in fields.members where !value.isNull { try set(name, value) }
     }
 
     private mutating func set(_ name: String, _ value: JSONValue) throws(SyntheticScriptError) {
@@ -131,8 +136,8 @@ extension SyntheticScript {
         case "tokens": tokens = try whole(0...Self.tokensMax)
         case "token_bytes": tokenBytes = try whole(Self.tokenBytesRange)
         case "rate":
-            guard let number = value.double, (0...Self.rateMax).contains(number) else {
-                throw SyntheticScriptError(reason: "rate must be a number from 0 to \(Self.rateMax)")
+            guard let number = value.double, number == 0 || Self.rateRange.contains(number) else {
+                throw SyntheticScriptError(reason: "rate must be 0 or a number from 0.001 to 1000000")
             }
             rate = number
         case "burst": burst = try whole(1...Self.tokensMax)
@@ -141,19 +146,21 @@ extension SyntheticScript {
             stamps = flag
         case "window": window = try whole(0...Self.tokensMax)
         case "pause_after": pauseAfter = try whole(0...Self.tokensMax)
-        case "pause_ms": pauseMilliseconds = try whole(0...3_600_000)
+        case "pause_ms": pauseMilliseconds = try whole(0...Self.pauseMillisecondsMax)
         case "stall_after": stallAfter = try whole(0...Self.tokensMax)
         case "fail_after": failAfter = try whole(0...Self.tokensMax)
-        default: throw SyntheticScriptError(reason: "the synthetic agent knows no field \(name)")
+        default: throw SyntheticScriptError(reason: "there is no field \(name)")
         }
     }
 
-    private static let rateMax = 1e6
+    /// Slower, and the last token's time would not fit into 64 bits of nanoseconds.
+    private static let rateRange = 0.001...1e6
+    private static let pauseMillisecondsMax = 3_600_000
 
     /// The script as a message's text.
     public var json: String {
         var fields: JSONObject = [
-            "seed": .int(Int64(seed & UInt64(Int64.max))), "tokens": .int(Int64(tokens)),
+            "seed": .int(Int64(seed)), "tokens": .int(Int64(tokens)),
             "token_bytes": .int(Int64(tokenBytes)), "rate": .double(rate), "burst": .int(Int64(burst)),
             "stamps": .bool(stamps),
         ]
