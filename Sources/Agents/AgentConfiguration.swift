@@ -12,6 +12,8 @@ public struct AgentConfiguration: Sendable {
         case anthropic(ModelSettings)
         /// A program, started once for each turn.
         case command(CommandSettings)
+        /// Says what the message's script asks for; for load tests.
+        case synthetic
     }
 
     /// The agent's name, as messages and rooms give it.
@@ -123,6 +125,7 @@ extension AgentConfiguration {
         case .command(let settings):
             guard settings.command.first?.isEmpty == false, !settings.command.contains(where: { $0.utf8.contains(0) })
             else { throw .invalidCommand(agentType: agentType) }
+        case .synthetic: break
         }
     }
 }

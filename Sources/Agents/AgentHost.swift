@@ -12,6 +12,7 @@ public final class AgentHost {
         case guide(GuideRun)
         case model(ModelRun)
         case command(CommandRun)
+        case synthetic(SyntheticRun)
         /// Closed; its `.ended` is scheduled.
         case ending
 
@@ -20,6 +21,7 @@ public final class AgentHost {
             case .guide(let run): run.close()
             case .model(let run): run.close()
             case .command(let run): run.close()
+            case .synthetic(let run): run.close()
             case .ending: break
             }
         }
@@ -53,7 +55,7 @@ public final class AgentHost {
             try agent.validate(library: library)
             switch agent.connector {
             case .openAI, .anthropic: needsClient = true
-            case .guide, .command: break
+            case .guide, .command, .synthetic: break
             }
         }
         guard byType[defaultAgent] != nil else { throw .unknownDefault(defaultAgent) }
@@ -80,6 +82,7 @@ public final class AgentHost {
         case .anthropic(let settings):
             start(id, MessagesRequest.request(turn, settings), settings, deliver) { MessagesReader() }
         case .command(let settings): start(turn, settings, deliver)
+        case .synthetic: startSynthetic(turn, deliver)
         case nil:
             end(id, .failed(.agentFailed, "there is no agent \"\(turn.agentType)\""))
         }
@@ -106,6 +109,25 @@ public final class AgentHost {
         }
     }
 
+    private func startSynthetic(_ turn: AgentTurn, _ deliver: @escaping (AgentEvent) -> Void) {
+        let submit = services.submit
+        let stream = turn.streamID
+        do throws(SyntheticScriptError) {
+            let run = SyntheticRun(
+                try SyntheticScript(parsing: turn.input), services: services,
+                stepSoon: { submit { $0.step(stream) } }, deliver: deliver)
+            entries[stream]?.run = .synthetic(run)
+            run.begin()
+        } catch {
+            end(stream, .failed(.agentFailed, error.reason))
+        }
+    }
+
+    private func step(_ stream: StreamID) {
+        guard case .synthetic(let run) = entries[stream]?.run else { return }
+        run.step()
+    }
+
     /// Closes a run's connection to its model, or asks its program to end, and has it end as cancelled; a run that is
     /// over is left alone.
     public func cancel(_ stream: StreamID) {
@@ -113,10 +135,16 @@ public final class AgentHost {
         switch entry.run {
         case .ending: break
         case .command(let run): run.cancel()
-        case .guide, .model:
+        case .guide, .model, .synthetic:
             entry.run.close()
             end(stream, .cancelled)
         }
+    }
+
+    /// Lets a run of the synthetic agent say so many tokens more, which it may do from within; no other run needs it.
+    public func release(_ count: Int, of stream: StreamID) {
+        guard case .synthetic(let run) = entries[stream]?.run else { return }
+        run.release(count)
     }
 
     /// Closes every run and every connection and ends every program; nothing is emitted any more. Before the loop ends.

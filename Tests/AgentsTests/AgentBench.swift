@@ -37,6 +37,7 @@ private final class BenchHandler: LoopHandler {
     enum Message: Sendable {
         case start([AgentTurn])
         case cancel([StreamID])
+        case release(Int, StreamID)
         case stop
     }
 
@@ -61,6 +62,7 @@ private final class BenchHandler: LoopHandler {
                 isStarting = false
             }
         case .cancel(let ids): for id in ids { host.cancel(id) }
+        case .release(let count, let id): host.release(count, of: id)
         case .stop:
             host.shutdown()
             loop.stop()
@@ -116,6 +118,8 @@ final class AgentBench {
     func start(_ turns: AgentTurn...) { mailbox.post(.start(turns)) }
     func start(_ turns: [AgentTurn]) { mailbox.post(.start(turns)) }
     func cancel(_ streams: String...) { mailbox.post(.cancel(streams.map { StreamID($0) })) }
+
+    func release(_ count: Int, _ stream: String) { mailbox.post(.release(count, StreamID(stream))) }
 
     /// What a run has said by now, for good once the loop was stopped.
     func transcript(_ stream: String) -> Transcript {

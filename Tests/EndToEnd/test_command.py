@@ -15,7 +15,8 @@ def test_version_and_help_go_to_standard_output():
         done = run_command(*arguments)
         assert done.returncode == 0 and "Usage: hubbub" in done.stdout and done.stderr == "", arguments
     options = run_command("help", "serve").stdout
-    for option in ("--host", "--port", "--data", "--loops", "--config", "--docs", "--diagnostics", "--allow-open"):
+    for option in ("--host", "--port", "--data", "--loops", "--config", "--docs", "--diagnostics", "--synthetic",
+                   "--allow-open"):
         assert option in options
 
 

@@ -33,6 +33,7 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(configuration.agents.map(\.agentType) == ["guide"])
         #expect(configuration.limits == Limits())
         #expect(!configuration.offersDiagnostics && !configuration.allowsOpen && configuration.origins.isEmpty)
+        #expect(!configuration.offersSynthetic)
     }
 
     @Test(arguments: [
@@ -58,18 +59,20 @@ private let fromFile = ["--config", "hubbub.json"]
 
     @Test func everySettingCanBeSaidInEachWay() throws {
         let file = """
-            {"host":"::1","port":9000,"data":"/d","loops":2,"docs":"docs","diagnostics":true,"log_level":"debug",
-             "default_agent":"guide","origins":["https://a.example","http://b.example:81"],"allow_open":true}
+            {"host":"::1","port":9000,"data":"/d","loops":2,"docs":"docs","diagnostics":true,"synthetic":true,
+             "log_level":"debug","default_agent":"guide","origins":["https://a.example","http://b.example:81"],
+             "allow_open":true}
             """
         let flags = [
             "--host", "::1", "--port", "9000", "--data", "/d", "--loops", "2", "--docs", "docs", "--diagnostics",
-            "--log-level", "debug", "--default-agent", "guide", "--origins",
+            "--synthetic", "--log-level", "debug", "--default-agent", "guide", "--origins",
             "https://A.example,http://b.example:81", "--allow-open",
         ]
         let environment = [
             "HUBBUB_HOST": "::1", "HUBBUB_PORT": "9000", "HUBBUB_DATA": "/d", "HUBBUB_LOOPS": "2",
-            "HUBBUB_DOCS": "docs", "HUBBUB_DIAGNOSTICS": "1", "HUBBUB_LOG_LEVEL": "debug",
-            "HUBBUB_DEFAULT_AGENT": "guide", "HUBBUB_ORIGINS": "https://a.example,http://b.example:81",
+            "HUBBUB_DOCS": "docs", "HUBBUB_DIAGNOSTICS": "1", "HUBBUB_SYNTHETIC": "1",
+            "HUBBUB_LOG_LEVEL": "debug", "HUBBUB_DEFAULT_AGENT": "guide",
+            "HUBBUB_ORIGINS": "https://a.example,http://b.example:81",
             "HUBBUB_ALLOW_OPEN": "true",
         ]
         for configuration in [try load(fromFile, file: file), try load(flags), try load(environment: environment)] {
@@ -78,12 +81,12 @@ private let fromFile = ["--config", "hubbub.json"]
             #expect(configuration.dataDirectory == "/d")
             #expect(configuration.loops == 2)
             #expect(configuration.docsDirectory == "docs")
-            #expect(configuration.offersDiagnostics)
+            #expect(configuration.offersDiagnostics && configuration.offersSynthetic)
             #expect(configuration.logLevel == .debug)
             #expect(configuration.origins == ["https://a.example", "http://b.example:81"])
             #expect(configuration.allowsOpen)
         }
-        #expect(Setting.allCases.count == 11)
+        #expect(Setting.allCases.count == 12)
     }
 
     @Test func agentsComeFromTheFileAndTheGuideIsAlwaysThere() throws {
@@ -135,6 +138,21 @@ private let fromFile = ["--config", "hubbub.json"]
         #expect(settings.command == ["python3", "agent.py", ""])
         #expect(settings.silentTimeoutSeconds == 90)
         #expect(settings.terminationGraceSeconds == 2)
+    }
+
+    @Test func theSyntheticAgentIsThereOnRequest() throws {
+        let file = #"{"agents":[{"agent_type":"load","connector":"synthetic"}]}"#
+        #expect(try load(["--synthetic"]).agents.map(\.agentType) == ["guide", "synthetic"])
+        let configuration = try load(fromFile + ["--synthetic"], file: file)
+        #expect(configuration.agents.map(\.agentType) == ["guide", "load", "synthetic"])
+        for agent in configuration.agents.dropFirst() {
+            guard case .synthetic = agent.connector else {
+                Issue.record("\(agent.agentType) has another connector")
+                continue
+            }
+        }
+        let own = #"{"synthetic":true,"agents":[{"agent_type":"synthetic","connector":"command","command":["a"]}]}"#
+        #expect(try load(fromFile, file: own).agents.map(\.agentType) == ["guide", "synthetic"])
     }
 
     @Test(arguments: ["[]", #"[""]"#, #""sh""#, #"["sh",1]"#, #"["sh","\u0000"]"#, "null"])
@@ -316,7 +334,15 @@ struct FaultCase: CustomTestStringConvertible {
             sentence: "hubbub.json: agents[0].agent_type: must be 1 to 64 letters, digits, hyphens or underscores"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"smoke"}]}"#,
-            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai, anthropic, command"#),
+            sentence: #"hubbub.json: agents[0].connector: "smoke" is not one of guide, openai, anthropic, command, "#
+                + "synthetic"),
+        FaultCase(
+            file: #"{"agents":[{"agent_type":"a","connector":"synthetic"}]}"#,
+            sentence: #"hubbub.json: agents: "a" has the connector "synthetic", which is for load tests; "#
+                + "start with --synthetic to allow it"),
+        FaultCase(
+            arguments: ["--synthetic"], file: #"{"agents":[{"agent_type":"a","connector":"synthetic","rate":1}]}"#,
+            sentence: "hubbub.json: agents[0].rate: unknown"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"guide"},{"agent_type":"a","connector":"guide"}]}"#,
             sentence: #"hubbub.json: agents[1].agent_type: "a" is there twice"#),

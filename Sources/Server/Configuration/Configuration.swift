@@ -9,6 +9,8 @@ import Telemetry
 public struct Configuration: Sendable {
     /// The name of the agent that is always there.
     static let guideType = "guide"
+    /// The name of the load test's agent, where it is offered.
+    static let syntheticType = "synthetic"
 
     /// The address to listen on.
     public var host = "127.0.0.1"
@@ -24,6 +26,8 @@ public struct Configuration: Sendable {
     public var docsDirectory: String?
     /// Whether `/ws/echo` exists.
     public var offersDiagnostics = false
+    /// Whether there is an agent for load tests, and the frame `release`.
+    public var offersSynthetic = false
     /// Less important lines are not written.
     public var logLevel = Log.Level.info
     /// Whether the hub may listen beyond loopback although it knows no keys.

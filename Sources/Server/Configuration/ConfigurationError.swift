@@ -26,6 +26,7 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
         case duplicate(String)
         case variableNotSet(String)
         case noSuchAgent(String, known: [String])
+        case needsSynthetic(agentType: String)
         case openBeyondLoopback(host: String)
         case noDataDirectory
         /// The system's sentence.
@@ -82,6 +83,8 @@ extension ConfigurationError.Fault: CustomStringConvertible {
         case .variableNotSet(let name): "the environment variable \(name) is not set"
         case .noSuchAgent(let name, let known):
             "no agent is called \"\(name)\"; there are: \(known.joined(separator: ", "))"
+        case .needsSynthetic(let name):
+            "\"\(name)\" has the connector \"synthetic\", which is for load tests; start with --synthetic to allow it"
         case .openBeyondLoopback(let host):
             "\(host) can be reached from other machines, and there is no authentication yet; "
                 + "use 127.0.0.1, or add --allow-open if everyone who can reach it may do everything"

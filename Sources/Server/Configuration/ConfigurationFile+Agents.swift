@@ -54,8 +54,12 @@ extension ConfigurationFile {
             try refuseUnknown(in: object, at: place, known: Self.commandKeys)
             let settings = CommandSettings(command: try command(in: object, at: place))
             return AgentConfiguration(agentType: agentType, connector: .command(settings))
+        case "synthetic":
+            try refuseUnknown(in: object, at: place, known: ["agent_type", "connector"])
+            return AgentConfiguration(agentType: agentType, connector: .synthetic)
         default:
-            throw fault(place + "connector", .notOneOf(connector, ["guide", "openai", "anthropic", "command"]))
+            let connectors = ["guide", "openai", "anthropic", "command", "synthetic"]
+            throw fault(place + "connector", .notOneOf(connector, connectors))
         }
     }
 

@@ -86,6 +86,7 @@ extension Configuration {
             let guide = AgentConfiguration.Connector.guide(docsDirectory: docsDirectory)
             agents.insert(AgentConfiguration(agentType: Self.guideType, connector: guide), at: 0)
         }
+        try completeSynthetic()
         agents = agents.map { $0.silent(atMost: limits.agentSilentSeconds) }
         guard agents.contains(where: { $0.agentType == defaultAgent }) else {
             throw ConfigurationError(
@@ -101,6 +102,18 @@ extension Configuration {
             throw ConfigurationError(place(.host), .openBeyondLoopback(host: host))
         }
     }
+
+    /// Adds the load test's agent if it was asked for; else nobody else may use its connector.
+    private mutating func completeSynthetic() throws(ConfigurationError) {
+        guard offersSynthetic else {
+            for case (let name, .synthetic) in agents.map({ ($0.agentType, $0.connector) }) {
+                throw ConfigurationError(.file(configFile ?? "", key: "agents"), .needsSynthetic(agentType: name))
+            }
+            return
+        }
+        guard !agents.contains(where: { $0.agentType == Self.syntheticType }) else { return }
+        agents.append(AgentConfiguration(agentType: Self.syntheticType, connector: .synthetic))
+    }
 }
 
 extension AgentConfiguration {
@@ -108,7 +121,7 @@ extension AgentConfiguration {
     fileprivate func silent(atMost seconds: Int) -> AgentConfiguration {
         var agent = self
         switch connector {
-        case .guide: break
+        case .guide, .synthetic: break
         case .openAI(let settings): agent.connector = .openAI(settings.silent(atMost: Double(seconds)))
         case .command(var settings):
             settings.silentTimeoutSeconds = Double(seconds)

@@ -3,7 +3,7 @@ import Telemetry
 
 /// What can be set by a flag, by an environment variable and by a key of the file; the raw value is the key.
 public enum Setting: String, Sendable, CaseIterable {
-    case host, port, data, loops, config, docs, diagnostics
+    case host, port, data, loops, config, docs, diagnostics, synthetic
     case logLevel = "log_level"
     case defaultAgent = "default_agent"
     case origins
@@ -38,7 +38,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .logLevel: "LEVEL"
         case .defaultAgent: "NAME"
         case .origins: "URL,…"
-        case .diagnostics, .allowOpen: nil
+        case .diagnostics, .synthetic, .allowOpen: nil
         }
     }
 
@@ -52,6 +52,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .config: "read a JSON file: agents, routes, limits, and every setting of this list"
         case .docs: "a folder of Markdown that the guide answers from (Hubbub's own pages)"
         case .diagnostics: "add /ws/echo (off)"
+        case .synthetic: "add the agent \"synthetic\" and the frame \"release\", for load tests (off)"
         case .logLevel: "debug, info, warning or error (info)"
         case .defaultAgent: "the agent of a message that names none (guide)"
         case .origins: "names that web pages may connect from, such as https://example.org (none)"
@@ -63,7 +64,7 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host, .data, .config, .docs, .logLevel, .defaultAgent: .text
         case .port, .loops: .number
-        case .diagnostics, .allowOpen: .truth
+        case .diagnostics, .synthetic, .allowOpen: .truth
         case .origins: .list
         }
     }
@@ -83,6 +84,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .config: configuration.configFile = text
         case .docs: configuration.docsDirectory = text
         case .diagnostics: configuration.offersDiagnostics = try Self.truth(text)
+        case .synthetic: configuration.offersSynthetic = try Self.truth(text)
         case .logLevel:
             let levels = Log.Level.allCases
             guard let level = levels.first(where: { "\($0)" == text }) else {
