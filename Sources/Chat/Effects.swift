@@ -11,6 +11,8 @@ public enum Effect: Sendable {
     case startAgent(AgentTurn)
     /// Close the agent's connection; `AgentEvent.ended` answers.
     case cancelAgent(StreamID)
+    /// Let the synthetic agent say so many tokens more; nothing to any other.
+    case releaseTokens(StreamID, Int)
     /// Call `Hub.timerFired` at an instant; `nil` is the hub's own sweep.
     case timer(RoomID?, at: UInt64)
     /// The event stream that an HTTP request asked for begins: its head goes first.
@@ -110,16 +112,20 @@ public struct HubConfiguration: Sendable {
     public let defaultAgent: String
     /// The rules; they name agents of `agentTypes` only.
     public let router: AgentRouter
+    /// Whether clients may release the synthetic agent's tokens.
+    public let offersSynthetic: Bool
 
     /// What a hub is built with.
     public init(
-        loops: Int, limits: Limits, agentTypes: [String], defaultAgent: String, router: AgentRouter = AgentRouter()
+        loops: Int, limits: Limits, agentTypes: [String], defaultAgent: String, router: AgentRouter = AgentRouter(),
+        offersSynthetic: Bool = false
     ) {
         self.loops = loops
         self.limits = limits
         self.agentTypes = agentTypes
         self.defaultAgent = defaultAgent
         self.router = router
+        self.offersSynthetic = offersSynthetic
     }
 
     /// The loop that is home to a slot.

@@ -18,6 +18,7 @@ extension Hub {
         case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
         case .createRoom(let record, let command): createRoom(record, command)
         case .cancelStream(let streamID, let command): cancelStream(streamID, command)
+        case .releaseTokens(let streamID, let count): streamRooms[streamID]?.release(count, of: streamID)
         case .sessionCommand(let sessionID, let command): perform(command, on: sessionID)
         case .snapshotWanted(let roomID, let ref, let cause, let seq):
             sendSnapshot(of: roomID, after: seq, to: ref, cause)
@@ -76,6 +77,8 @@ extension Hub {
             forward(command, to: send.roomID)
         case .cancel(.room(let roomID, _)): forward(command, to: roomID)
         case .cancel(.stream(let id)): forward(.cancelStream(id, command), by: id.text, prefix: "stream_", command)
+        case .release(let id, let count):
+            forward(.releaseTokens(id, count), by: id.text, prefix: "stream_", command)
         case .watch(let watch):
             let id = watch.sessionID
             forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)

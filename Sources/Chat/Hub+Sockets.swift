@@ -137,7 +137,7 @@ extension Hub {
             send.regenerateOf == nil ? nil : "`regenerate_of`"
         case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .openSession, .closeSession,
             .getSession, .stopSession, .watch, .cancel, .reset, .clearHistory, .history, .historyPage, .typing, .read,
-            .ping:
+            .ping, .release:
             nil
         }
     }

@@ -81,7 +81,8 @@ public final class Hub {
     public func received(_ bytes: [UInt8], on connection: Connection, now: Now) {
         self.now = now
         switch Result(catching: { () throws(FrameFault) in
-            try ClientFrame.decode(bytes, limits: configuration.limits)
+            try ClientFrame.decode(
+                bytes, limits: configuration.limits, offersSynthetic: configuration.offersSynthetic)
         }) {
         case .success(let frame): handle(frame, on: connection)
         case .failure(let fault): reply(to: connection, ServerFrame.error(fault))

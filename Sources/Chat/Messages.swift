@@ -70,6 +70,7 @@ public enum HubMessage: Sendable {
     case createRoom(RoomRecord, Command)
     case socketLeft(RoomID, ConnectionRef)
     case cancelStream(StreamID, Command)
+    case releaseTokens(StreamID, Int)
     case sessionCommand(SessionID, Command)
     /// Replica to room's home.
     /// The snapshot has to be later than a position.

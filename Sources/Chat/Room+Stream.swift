@@ -59,6 +59,17 @@ extension Room {
                     agentType: turn.record.agentType, input: turn.record.messages.map(\.text).joined(separator: "\n"),
                     context: context, roomName: record.name, roomMetadata: record.metadata,
                     startedAt: now.timestamp)))
+        if turn.tokensReleased > 0 { hub.effects.append(.releaseTokens(turn.streamID, turn.tokensReleased)) }
+    }
+
+    /// A client lets the synthetic agent go on. Closed loops do so for each token, so nothing else is looked at.
+    func release(_ count: Int, of streamID: StreamID) {
+        for session in sessions {
+            for turn in session.turns where turn.streamID == streamID {
+                if turn.agentRuns { return hub.effects.append(.releaseTokens(streamID, count)) }
+                turn.tokensReleased = min(turn.tokensReleased + count, SyntheticScript.tokensMax)
+            }
+        }
     }
 
     // MARK: - The agent speaks

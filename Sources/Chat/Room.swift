@@ -160,7 +160,7 @@ final class Room {
             if let sessionID { performOnSession(sessionID, command) } else { clearHistory(of: nil, command) }
         case .typing(_, let isActive): setTyping(isActive, command)
         case .read(_, let exchangeID): markRead(exchangeID, command)
-        case .auth, .createRoom, .listRooms, .ping: preconditionFailure("never routed to a room")
+        case .auth, .createRoom, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
         }
     }
 

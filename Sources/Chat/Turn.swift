@@ -44,6 +44,8 @@ final class Turn {
     /// A chunk has left.
     var hasSpoken = false
     var agentRuns = false
+    /// What a client released before the agent ran.
+    var tokensReleased = 0
     var lastEventAt: UInt64 = 0
     var stoppingSince: UInt64 = 0
 

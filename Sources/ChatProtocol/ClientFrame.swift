@@ -31,9 +31,11 @@ public enum ClientFrameType: String, Sendable, CaseIterable {
     case send, cancel, reset
     case clearHistory = "clear-history"
     case history, typing, read, ping
+    /// Known only where the synthetic agent is.
+    case release
 
     /// Whether each such frame is answered; the others are so only when they are refused.
-    public var isAnswered: Bool { self != .typing && self != .read }
+    public var isAnswered: Bool { self != .typing && self != .read && self != .release }
 }
 
 /// What a client asks for.
@@ -65,6 +67,8 @@ public enum ClientRequest: Sendable, Equatable {
     case typing(RoomID, isActive: Bool)
     case read(RoomID, ExchangeID)
     case ping
+    /// Lets a stream of the synthetic agent say so many tokens more.
+    case release(StreamID, tokens: Int)
 }
 
 /// A room to be made; a missing name gets a default.

@@ -5,13 +5,16 @@ extension ClientFrame {
     ///
     /// Unknown fields are ignored; `null` counts as absent.
     ///
+    /// - Parameter offersSynthetic: whether `release` is known.
     /// - Throws: `INVALID_JSON`, `UNKNOWN_FRAME`, `VALIDATION_ERROR` that names the field, `MESSAGE_TOO_LARGE`, or
     ///   `NOT_FOUND` for what cannot be an identifier; each with what the answer correlates by, where it could be read.
-    public static func decode(_ bytes: [UInt8], limits: Limits = Limits()) throws(FrameFault) -> ClientFrame {
+    public static func decode(
+        _ bytes: [UInt8], limits: Limits = Limits(), offersSynthetic: Bool = false
+    ) throws(FrameFault) -> ClientFrame {
         let fields = FrameFields(try object(in: bytes))
         do throws(HubError) {
             let id = try fields.shortString("id")
-            let type = try fields.frameType()
+            let type = try fields.frameType(offersSynthetic: offersSynthetic)
             return ClientFrame(id: id, type: type, request: try fields.request(type, limits: limits))
         } catch {
             throw fields.fault(error)
@@ -36,10 +39,11 @@ extension ClientFrame {
 }
 
 extension FrameFields {
-    fileprivate func frameType() throws(HubError) -> ClientFrameType {
+    fileprivate func frameType(offersSynthetic: Bool) throws(HubError) -> ClientFrameType {
         let name = try required("type", try string("type"))
-        guard let type = ClientFrameType(rawValue: name) else {
-            let names = ClientFrameType.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let type = ClientFrameType(rawValue: name), offersSynthetic || type != .release else {
+            let known = ClientFrameType.allCases.filter { offersSynthetic || $0 != .release }
+            let names = known.map(\.rawValue).joined(separator: ", ")
             throw HubError(.unknownFrame, "`type` must be one of: \(names).")
         }
         return type
@@ -83,7 +87,16 @@ extension FrameFields {
             .typing(try requiredIdentifier("room_id"), isActive: try required("active", try bool("active")))
         case .read: .read(try requiredIdentifier("room_id"), try requiredIdentifier("exchange_id"))
         case .ping: .ping
+        case .release: .release(try requiredIdentifier("stream_id"), tokens: try tokens())
         }
+    }
+
+    private func tokens() throws(HubError) -> Int {
+        let count = try required("tokens", try integer("tokens"))
+        guard (1...SyntheticScript.tokensMax).contains(count) else {
+            throw wrong("tokens", "be 1 to \(SyntheticScript.tokensMax)")
+        }
+        return count
     }
 
     private func token() throws(HubError) -> String {

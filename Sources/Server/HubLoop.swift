@@ -154,6 +154,7 @@ final class HubLoop: LoopHandler {
         case .startAgent(let turn):
             agents.start(turn) { [unowned self] streamID, event in hub.agent(streamID, event, now: now) }
         case .cancelAgent(let streamID): agents.cancel(streamID)
+        case .releaseTokens(let streamID, let count): agents.release(count, of: streamID)
         case .timer(let roomID, let instant):
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(roomID, now: now) }
         case .beginEvents(let ref):

@@ -73,7 +73,7 @@ struct RunningServer {
             hub: HubConfiguration(
                 loops: configuration.loops, limits: configuration.limits,
                 agentTypes: configuration.agents.map(\.agentType), defaultAgent: configuration.defaultAgent,
-                router: AgentRouter(configuration.routes)),
+                router: AgentRouter(configuration.routes), offersSynthetic: configuration.offersSynthetic),
             gauges: NodeGauges(), store: store, library: library,
             router: Router(
                 assets: Assets.page, origins: configuration.origins,

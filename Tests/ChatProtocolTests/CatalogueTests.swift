@@ -18,7 +18,11 @@ import Wire
         var shown: Set<ClientFrameType> = []
         for example in try Self.examples() {
             guard let type = example["type"]?.string.flatMap(ClientFrameType.init) else { continue }
-            #expect(try ClientFrame.decode(JSONValue.object(example).compact).type == type)
+            let frame = try ClientFrame.decode(JSONValue.object(example).compact, offersSynthetic: true)
+            #expect(frame.type == type)
+            if case .send(let send) = frame.request, send.agentType == "synthetic" {
+                #expect(throws: Never.self) { try SyntheticScript(parsing: send.text) }
+            }
             shown.insert(type)
         }
         #expect(shown == Set(ClientFrameType.allCases))

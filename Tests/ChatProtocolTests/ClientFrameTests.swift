@@ -43,6 +43,7 @@ private let requests: [String: ClientRequest] = [
     "typing": .typing(RoomID("room_1"), isActive: true),
     "read": .read(RoomID("room_1"), ExchangeID("exchange_1")),
     "ping": .ping,
+    "release": .release(StreamID("stream_1"), tokens: 16),
 ]
 
 private var sendWithAllFields: SendRequest {
@@ -106,7 +107,7 @@ struct LimitCase: Sendable, CustomTestStringConvertible {
     func decodesEveryValidFrame(_ name: String) throws {
         let bytes = try GoldenFrames.bytes("valid/\(name)")
         let object = try #require(try JSONValue(parsing: bytes).object)
-        let frame = try ClientFrame.decode(bytes)
+        let frame = try ClientFrame.decode(bytes, offersSynthetic: true)
         #expect(frame.request == requests[String(name.dropFirst("client-".count).dropLast(".json".count))])
         #expect(frame.type.rawValue == object["type"]?.string)
         #expect(frame.id == object["id"]?.string)
@@ -114,7 +115,7 @@ struct LimitCase: Sendable, CustomTestStringConvertible {
 
     @Test func everyFrameTypeHasAValidFrame() throws {
         let types = try GoldenFrames.names(in: "valid", prefix: "client-").map {
-            try ClientFrame.decode(try GoldenFrames.bytes("valid/\($0)")).type
+            try ClientFrame.decode(try GoldenFrames.bytes("valid/\($0)"), offersSynthetic: true).type
         }
         #expect(Set(types) == Set(ClientFrameType.allCases))
         #expect(types.count == requests.count)
@@ -124,7 +125,7 @@ struct LimitCase: Sendable, CustomTestStringConvertible {
     func refusesEveryInvalidFrameWithItsCode(_ name: String) throws {
         var expected = try #require(try GoldenFrames.value("expected.json").object?[name]?.object)
         let bytes = try GoldenFrames.bytes("invalid/\(name)")
-        let fault = try #require(throws: FrameFault.self) { try ClientFrame.decode(bytes) }
+        let fault = try #require(throws: FrameFault.self) { try ClientFrame.decode(bytes, offersSynthetic: true) }
         var answer = try #require(try JSONValue(parsing: ServerFrame.error(fault)).object)
         let message = try #require(answer["message"]?.string)
         if let field = expected["field"]?.string { #expect(message.contains("`\(field)`")) }
@@ -146,6 +147,16 @@ struct LimitCase: Sendable, CustomTestStringConvertible {
             try ClientFrame.decode(JSONValue.object(example.frame(example.limit + 1)).compact)
         }
         #expect(fault.error.code == example.code)
+    }
+
+    @Test func doesNotKnowReleaseWithoutTheSyntheticAgent() throws {
+        let bytes = try GoldenFrames.bytes("valid/client-release.json")
+        let fault = try #require(throws: FrameFault.self) { try ClientFrame.decode(bytes) }
+        #expect(fault.type == "release" && fault.error.code == .unknownFrame)
+        #expect(!fault.error.message.contains("release"))
+        let other = try GoldenFrames.bytes("invalid/type-unknown.json")
+        let known = try #require(throws: FrameFault.self) { try ClientFrame.decode(other, offersSynthetic: true) }
+        #expect(known.error.message == fault.error.message.dropLast() + ", release.")
     }
 
     @Test func followsTheConfiguredTextLimit() throws {

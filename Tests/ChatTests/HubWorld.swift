@@ -41,6 +41,7 @@ final class HubWorld {
     /// Receivers of broadcasts, counted once for each.
     private(set) var broadcasts = 0
     private(set) var cancelled: [String] = []
+    private(set) var released: [String: Int] = [:]
     /// Everything an agent said for a stream.
     private(set) var said: [String: String] = [:]
     private(set) var closed: [(ref: ConnectionRef, code: WebSocketCloseCode)] = []
@@ -69,7 +70,7 @@ final class HubWorld {
         asked = Array(repeating: [], count: loops)
         let configuration = HubConfiguration(
             loops: loops, limits: limits, agentTypes: ["guide", "other"], defaultAgent: "guide",
-            router: router)
+            router: router, offersSynthetic: true)
         for index in 0..<loops {
             var ids = SeededRandom(seed: seed &* 31 &+ UInt64(index))
             hubs.append(
@@ -291,6 +292,9 @@ final class HubWorld {
             case .storage(let request, let ticket): asked[loop].append((request, ticket))
             case .startAgent(let turn): agents.append(turn)
             case .cancelAgent(let stream): stopAgent(stream, loop)
+            case .releaseTokens(let stream, let count):
+                if !runningAgents.contains(stream.text) { violations.append("tokens for an agent that does not run") }
+                released[stream.text, default: 0] += count
             case .timer(let room, let at): timers.append((at, loop, room))
             case .beginEvents(let ref): reader(ref)?.begin()
             case .answerHTTP(let ref, let result):

@@ -17,7 +17,7 @@ FRAMES = REPOSITORY / "Protocol/frames"
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    hub = Hub(tmp_path_factory.mktemp("bad-frames"))
+    hub = Hub(tmp_path_factory.mktemp("bad-frames"), "--synthetic")
     yield hub
     assert hub.stop() == 0, hub.stderr
 

@@ -7,7 +7,7 @@
 public func fuzzClientFrame(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
     do throws(FrameFault) {
-        let frame = try ClientFrame.decode(bytes)
+        let frame = try ClientFrame.decode(bytes, offersSynthetic: true)
         precondition(frame.id.map { (1...64).contains($0.unicodeScalars.count) } ?? true)
         checkLimits(of: frame.request)
     } catch {
