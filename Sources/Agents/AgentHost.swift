@@ -82,7 +82,7 @@ public final class AgentHost {
         case .anthropic(let settings):
             start(id, MessagesRequest.request(turn, settings), settings, deliver) { MessagesReader() }
         case .command(let settings): start(turn, settings, deliver)
-        case .synthetic: startSynthetic(turn, deliver)
+        case .synthetic: startSynthetic(turn, emit, deliver)
         case nil:
             end(id, .failed(.agentFailed, "there is no agent \"\(turn.agentType)\""))
         }
@@ -109,13 +109,17 @@ public final class AgentHost {
         }
     }
 
-    private func startSynthetic(_ turn: AgentTurn, _ deliver: @escaping (AgentEvent) -> Void) {
+    /// Its tokens go straight to their receiver: it is to measure the hub, not the way there.
+    private func startSynthetic(
+        _ turn: AgentTurn, _ emit: @escaping (StreamID, AgentEvent) -> Void, _ deliver: @escaping (AgentEvent) -> Void
+    ) {
         let submit = services.submit
         let stream = turn.streamID
         do throws(SyntheticScriptError) {
             let run = SyntheticRun(
                 try SyntheticScript(parsing: turn.input), services: services,
-                stepSoon: { submit { $0.step(stream) } }, deliver: deliver)
+                stepSoon: { submit { $0.step(stream) } }, say: { emit(stream, .text($0)) },
+                end: { deliver(.ended($0)) })
             entries[stream]?.run = .synthetic(run)
             run.begin()
         } catch {

@@ -25,10 +25,11 @@ final class SyntheticRun {
     private let script: SyntheticScript
     private let text: SyntheticText
     private let services: LoopServices
-    private let deliver: (AgentEvent) -> Void
+    private let say: ([UInt8]) -> Void
+    private let end: (AgentEnd) -> Void
     /// Calls `step` in the loop's next turn.
     private let stepSoon: () -> Void
-    /// Made once: a closure for each token would be an allocation for each.
+    /// Made once: a closure for each token would be an allocation for each. Holds the run until it is closed.
     private var timerFired: () -> Void = {}
 
     /// The token that is said; its receiver has let go of it when the next is written into the same memory.
@@ -46,18 +47,19 @@ final class SyntheticRun {
     /// - Parameter stepSoon: calls `step` in a later turn of the loop, without a wait.
     init(
         _ script: SyntheticScript, services: LoopServices, stepSoon: @escaping () -> Void,
-        deliver: @escaping (AgentEvent) -> Void
+        say: @escaping ([UInt8]) -> Void, end: @escaping (AgentEnd) -> Void
     ) {
         self.script = script
         self.services = services
         self.stepSoon = stepSoon
-        self.deliver = deliver
+        self.say = say
+        self.end = end
         text = SyntheticText(seed: script.seed)
         token = [UInt8](repeating: 0, count: script.tokenBytes)
         allowed = script.window ?? script.tokens
-        timerFired = { [weak self] in
-            self?.timer = nil
-            self?.speak()
+        timerFired = { [self] in
+            timer = nil
+            speak()
         }
     }
 
@@ -78,10 +80,12 @@ final class SyntheticRun {
         if timer == nil, !stepsSoon { speak() }
     }
 
+    /// Ends it for good, also after its own end.
     func close() {
         isOver = true
         timer.map(services.cancel)
         timer = nil
+        timerFired = {}
     }
 
     /// HOT
@@ -93,14 +97,14 @@ final class SyntheticRun {
         for _ in 0..<Self.tokensPerStepMax {
             let now = services.clock()
             switch next(now) {
-            case .token: say(at: now)
+            case .token: sayNext(at: now)
             case .wait(let instant):
                 timer = services.schedule(instant, timerFired)
                 return
             case .nothing: return
             case .end(let end):
                 isOver = true
-                return deliver(.ended(end))
+                return self.end(end)
             }
             // Or it may have cancelled the run.
             if isOver { return }
@@ -137,9 +141,9 @@ final class SyntheticRun {
         return start + UInt64(Double(before) / script.rate * 1e9)
     }
 
-    private func say(at now: UInt64) {
+    private func sayNext(at now: UInt64) {
         token.withUnsafeMutableBytes { text.write(said, stamp: script.stamps ? now : nil, into: $0) }
         said += 1
-        deliver(.text(token))
+        say(token)
     }
 }

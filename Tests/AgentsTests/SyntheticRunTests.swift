@@ -5,9 +5,29 @@ import Testing
 @testable import Agents
 @testable import Reactor
 
-/// A loop in memory for one run: the test moves its clock and ends its turns.
+/// A loop in memory: its clock moves as it is told.
+private final class StillLoop {
+    var now: UInt64 = 5_000_000_000
+    var timers: [(id: TimerID, at: UInt64, action: () -> Void)] = []
+    private var timersMade: Int32 = 0
+
+    func schedule(at instant: UInt64, _ action: @escaping () -> Void) -> TimerID {
+        #expect(instant > now && timers.isEmpty)
+        timersMade += 1
+        timers = [(TimerID(index: timersMade, generation: 0), instant, action)]
+        return timers[0].id
+    }
+
+    var services: LoopServices {
+        LoopServices(
+            clock: { self.now }, watch: { _, _, _ in false }, unwatch: { _ in }, schedule: schedule,
+            cancel: { id in self.timers.removeAll { $0.id == id } }, submit: { _ in })
+    }
+}
+
+/// One run on such a loop: the test moves time and ends the loop's turns.
 private final class SyntheticBench {
-    private(set) var now: UInt64 = 5_000_000_000
+    private let loop = StillLoop()
     private(set) var said: [(at: UInt64, token: [UInt8])] = []
     private(set) var ends: [AgentEnd] = []
     /// Where each token lay in memory.
@@ -16,47 +36,30 @@ private final class SyntheticBench {
     var hears: () -> Void = {}
     /// Whether tokens are kept beyond their event.
     var keeps = true
-    private var timers: [(id: TimerID, at: UInt64, action: () -> Void)] = []
-    private var timersMade: Int32 = 0
     private(set) var stepsSoon = 0
     let script: SyntheticScript
     private(set) var run: SyntheticRun!
 
     init(_ json: String) throws {
         script = try SyntheticScript(parsing: json)
-        let services = LoopServices(
-            clock: { [unowned self] in now }, watch: { _, _, _ in false }, unwatch: { _ in },
-            schedule: { [unowned self] in schedule(at: $0, $1) },
-            cancel: { [unowned self] id in timers.removeAll { $0.id == id } }, submit: { _ in })
         run = SyntheticRun(
-            script, services: services, stepSoon: { [unowned self] in stepsSoon += 1 },
-            deliver: { [unowned self] in hear($0) })
+            script, services: loop.services, stepSoon: { [unowned self] in stepsSoon += 1 },
+            say: { [unowned self] in hear($0) }, end: { [unowned self] in ends.append($0) })
         run.begin()
     }
 
-    private func schedule(at instant: UInt64, _ action: @escaping () -> Void) -> TimerID {
-        #expect(instant > now)
-        timersMade += 1
-        timers.append((TimerID(index: timersMade, generation: 0), instant, action))
-        #expect(timers.count == 1)
-        return timers[0].id
-    }
+    deinit { run.close() }
 
-    private func hear(_ event: AgentEvent) {
-        switch event {
-        case .text(let token):
-            token.withUnsafeBytes { _ = places.insert(UInt(bitPattern: $0.baseAddress)) }
-            said.append((now, keeps ? token : []))
-            hears()
-        case .ended(let end): ends.append(end)
-        case .reasoning, .event, .usage: Issue.record("it says nothing else")
-        }
+    private func hear(_ token: [UInt8]) {
+        token.withUnsafeBytes { _ = places.insert(UInt(bitPattern: $0.baseAddress)) }
+        said.append((loop.now, keeps ? token : []))
+        hears()
     }
 
     /// Ends the loop's turn: the step that was asked for follows.
     func turn() {
         guard stepsSoon > 0 else { return }
-        #expect(stepsSoon == 1 && timers.isEmpty)
+        #expect(stepsSoon == 1 && loop.timers.isEmpty)
         stepsSoon = 0
         run.step()
     }
@@ -69,20 +72,20 @@ private final class SyntheticBench {
 
     /// Moves the clock; timers fire so much late on the way.
     func pass(milliseconds: UInt64, late: UInt64 = 0) {
-        let target = now + milliseconds * 1_000_000
-        while let timer = timers.first, timer.at + late <= target {
-            timers.removeFirst()
-            now = max(now, timer.at + late)
+        let target = loop.now + milliseconds * 1_000_000
+        while let timer = loop.timers.first, timer.at + late <= target {
+            loop.timers = []
+            loop.now = max(loop.now, timer.at + late)
             timer.action()
             settle()
         }
-        now = target
+        loop.now = target
     }
 
     /// The clock stands still for the loop: nothing fires on the way.
-    func sleep(milliseconds: UInt64) { now += milliseconds * 1_000_000 }
+    func sleep(milliseconds: UInt64) { loop.now += milliseconds * 1_000_000 }
 
-    var isAsleep: Bool { timers.isEmpty && stepsSoon == 0 }
+    var isAsleep: Bool { loop.timers.isEmpty && stepsSoon == 0 }
     var milliseconds: [UInt64] { said.map { ($0.at - 5_000_000_000) / 1_000_000 } }
 
     /// Whether everything said is the script's text, each token with the instant at which it came.
