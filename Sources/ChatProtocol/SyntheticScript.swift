@@ -53,7 +53,8 @@ public struct SyntheticText: Sendable {
 
     /// Writes token `number` into a buffer of the token's size, with its stamp if it has one.
     public func write(_ number: Int, stamp: UInt64?, into token: UnsafeMutableRawBufferPointer) {
-        var state = seed &+ UInt64(truncatingIfNeeded: number) &* 0x9E37_79B9_7F4A_7C15
+        // Not by the generator's own step, or each token would begin with its predecessor's second word.
+        var state = seed &+ UInt64(truncatingIfNeeded: number) &* 0xD1B5_4A32_D192_ED03
         let letters = Self.letters
         var index = 0
         while index < token.count - 2 {
