@@ -146,7 +146,7 @@ func writeFile(_ bytes: [UInt8], to path: String) throws(Failure) {
 }
 
 /// The beginning of a file, or nothing.
-private func contents(of path: String) -> String {
+func contents(of path: String) -> String {
     guard let file = fopen(path, "r") else { return "" }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 4096)

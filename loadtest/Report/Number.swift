@@ -1,0 +1,34 @@
+/// Three digits, or all of a whole number's; thousands set apart: `0.0123`, `1.25`, `17`, `12,345`.
+func brief(_ value: Double) -> String {
+    guard value.isFinite else { return "–" }
+    let size = abs(value)
+    let sign = value < 0 ? "−" : ""
+    if size > 0, size < 1e-6 || size >= 1e15 { return sign + exponential(size) }
+    if size == size.rounded() || size >= 99.95 { return sign + grouped(size) }
+    // As many decimals as leave three digits, whatever the zeros in front.
+    var (decimals, digits) = (size >= 9.995 ? 1 : 2, size)
+    while digits < 0.9995 { (decimals, digits) = (decimals + 1, digits * 10) }
+    var text = fixed(size, decimals)
+    while text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return sign + text
+}
+
+/// Rounded to a whole number, with its thousands set apart.
+private func grouped(_ size: Double) -> String {
+    let digits = fixed(size, 0)
+    var text = ""
+    for (index, digit) in digits.enumerated() {
+        if index > 0, (digits.count - index) % 3 == 0 { text += "," }
+        text.append(digit)
+    }
+    return text
+}
+
+/// Such as `1.5e−9`.
+private func exponential(_ size: Double) -> String {
+    var (mantissa, exponent) = (size, 0)
+    while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+    while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+    return "\(fixed(mantissa, 1))e\(exponent < 0 ? "−" : "")\(abs(exponent))"
+}
