@@ -8,17 +8,33 @@ struct LoadTest {
     static func main() {
         do throws(Failure) {
             let arguments = Array(CommandLine.arguments.dropFirst())
-            guard arguments.first == "compare" else { throw Failure(CompareOptions.help) }
-            let options = try CompareOptions(Array(arguments.dropFirst()))
-            do throws(Failure) {
-                try compare(options)
-            } catch {
-                complain("failed: \(error.reason)")
-                exit(EXIT_FAILURE)
+            let word = arguments.first ?? "help"
+            if word == "help" || word == "--help" || word == "-h" {
+                return print(try Help.text(arguments.dropFirst().first), terminator: "")
+            }
+            if word == "compare" {
+                let options = try CompareOptions(Array(arguments.dropFirst()))
+                return attempt { () throws(Failure) in try compare(options) }
+            }
+            guard let scenario = Scenario.all.first(where: { $0.name == word }) else {
+                throw Failure("there is no scenario '\(word)'; 'loadtest help' lists them")
+            }
+            let options = try Options(scenario, Array(arguments.dropFirst()))
+            attempt { () throws(Failure) in
+                if !(try play(options)) { exit(EXIT_FAILURE) }
             }
         } catch {
             complain(error.reason)
             exit(usage)
+        }
+    }
+
+    private static func attempt(_ work: () throws(Failure) -> Void) {
+        do throws(Failure) {
+            try work()
+        } catch {
+            complain("failed: \(error.reason)")
+            exit(EXIT_FAILURE)
         }
     }
 

@@ -5,7 +5,7 @@ import Glibc
 final class ServerProcess {
     /// Where it listens.
     let port: UInt16
-    private let processID: pid_t
+    let processID: pid_t
     private let clock: clockid_t
     private let directory: ScratchDirectory
     private static let stopMilliseconds = 5000

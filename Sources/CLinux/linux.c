@@ -2,6 +2,7 @@
 #include "CLinux.h"
 #include <sys/syscall.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 int hb_accept(int listener, struct sockaddr_storage *peer) {
     socklen_t length = sizeof *peer;
@@ -29,3 +30,16 @@ int hb_has_ended(pid_t child) {
 int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
     return posix_spawn_file_actions_addclosefrom_np(actions, from);
 }
+
+int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nanoseconds) {
+    static int is_unknown;
+    if (!is_unknown) {
+        struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+        int ready = epoll_pwait2(epoll, events, count, nanoseconds < 0 ? 0 : &time, 0);
+        if (ready >= 0 || errno != ENOSYS) return ready;
+        is_unknown = 1;
+    }
+    return epoll_wait(epoll, events, count, nanoseconds < 0 ? -1 : (int)((nanoseconds + 999999) / 1000000));
+}
+
+int hb_set_timer_slack(unsigned long nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0); }

@@ -39,3 +39,7 @@ int hb_pidfd_open(pid_t process);
 int hb_has_ended(pid_t child);
 /// Makes a spawned program start with no descriptor from `from` on.
 int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
+/// Waits like `epoll_wait`, but for nanoseconds (-1: for ever); on a kernel before 5.11 for whole milliseconds.
+int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nanoseconds);
+/// How late the calling thread's waits may end, so that the kernel can wake several at once; 50,000 ns by itself.
+int hb_set_timer_slack(unsigned long nanoseconds);

@@ -1,0 +1,63 @@
+import ChatProtocol
+
+/// One message and its answer: what the script says, and what has arrived of it.
+final class Exchange {
+    enum End: Equatable {
+        case settled(_ status: String, length: Int)
+    }
+
+    let messageID: String
+    let text: ScriptText
+    /// When it was sent, or should have been.
+    let sentAt: UInt64
+    /// Whether its answer could begin at once, so that the time to its first token is the hub's.
+    let isTimed: Bool
+
+    var id: String?
+    var streamID: String?
+    var isAcknowledged = false
+    /// How it ended, as the first watcher learned it; all others must learn the same.
+    var end: End?
+    /// The position of its end in the room's log.
+    var endSeq: UInt64?
+    /// Tokens that may be said so far, where a window is set.
+    var released: Int
+    /// Tokens that every watcher of the room has.
+    private(set) var complete = 0
+
+    private let watchers: Int
+    /// How many watchers have each token, from `complete` on.
+    private var holders: [Int] = []
+
+    var script: SyntheticScript { text.script }
+    var isRunning: Bool { streamID != nil && end == nil }
+
+    /// - Parameter watchers: how many there are in the room.
+    init(_ script: SyntheticScript, messageID: String, sentAt: UInt64, watchers: Int, isTimed: Bool) {
+        self.messageID = messageID
+        self.sentAt = sentAt
+        self.watchers = watchers
+        self.isTimed = isTimed
+        text = ScriptText(script)
+        released = script.window ?? script.tokens
+    }
+
+    /// Tokens that a piece of text completes.
+    func tokens(at offset: Int, count: Int) -> Range<Int> {
+        offset / script.tokenBytes..<(offset + count) / script.tokenBytes
+    }
+
+    /// One more watcher has these tokens. Counted only for a window, since only closed loops ask.
+    func hold(_ tokens: Range<Int>) {  // HOT
+        guard script.window != nil else { return }
+        while holders.count < tokens.upperBound { holders.append(0) }
+        for number in tokens { holders[number] += 1 }
+        while complete < holders.count, holders[complete] == watchers { complete += 1 }
+    }
+
+    /// Nobody needs it in pieces any more.
+    func forgetPieces() {
+        text.forgetPieces()
+        holders = []
+    }
+}

@@ -1,0 +1,132 @@
+import ChatProtocol
+import Wire
+
+/// A hub with its synthetic agent.
+final class HubStage: Stage {
+    let tally: Tally
+    private let engine: Engine
+    private let address: ServerAddress
+    private let token: String?
+    /// Tells the users of this run from those of others.
+    private let prefix: String
+    private var users = 0
+    private var sends = 0
+
+    private(set) var answerBytesMax = Limits().responseBytesMax
+
+    init(_ engine: Engine, _ tally: Tally, _ address: ServerAddress, token: String?) {
+        (self.engine, self.tally, self.address, self.token) = (engine, tally, address, token)
+        prefix = "load-\(String(engine.random() & 0xFFFF_FFFF, radix: 16))"
+    }
+
+    // MARK: - Sockets and rooms
+
+    func open(rooms: Int, watchers: Int) throws(Failure) -> [Room] {
+        let authors = (0..<rooms).map { _ in newWatcher() }
+        try connect(authors)
+        let rooms = try makeRooms(of: authors, watchers: watchers)
+        var all = authors
+        for room in rooms {
+            let further = (1..<max(1, watchers)).map { _ in newWatcher() }
+            for watcher in further {
+                room.add(watcher)
+                watcher.room = room
+            }
+            all += further
+        }
+        try connect(Array(all[authors.count...]))
+        try join(all)
+        return rooms
+    }
+
+    /// A user of its own.
+    func newWatcher() -> Watcher {
+        users += 1
+        return Watcher(engine, user: "\(prefix)-\(users)")
+    }
+
+    /// Connects, and waits until all are welcome.
+    func connect(_ watchers: [Watcher]) throws(Failure) {
+        try engine.connect(watchers.count) { connect(watchers[$0]) }
+        try engine.run("\(watchers.count) sockets to be welcome") { watchers.allSatisfy { $0.stage != .away } }
+        if let bytes = watchers.first?.limits["response_bytes_max"]?.int { answerBytesMax = Int(bytes) }
+    }
+
+    func connect(_ watcher: Watcher) {
+        let token = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
+        watcher.connect(
+            to: address, path: "/ws?user_id=\(watcher.user)",
+            headers: "Sec-WebSocket-Protocol: hubbub.v1\r\n\(token)",
+            source: engine.source)
+    }
+
+    func join(_ watchers: [Watcher]) throws(Failure) {
+        for watcher in watchers { watcher.demand("join", ["room_id": .string(watcher.room.id)]) }
+        try engine.run("\(watchers.count) sockets to join", within: 20 + Double(watchers.count) / 200) {
+            watchers.allSatisfy { $0.stage == .joined }
+        }
+    }
+
+    private func makeRooms(of authors: [Watcher], watchers: Int) throws(Failure) -> [Room] {
+        var rooms: [Room] = []
+        for author in authors {
+            author.demand("create-room", ["room_name": "Load test"]) { [engine, tally] ack in
+                guard let id = ack["room"]?.object?["room_id"]?.string else {
+                    return engine.fail("a new room has no id")
+                }
+                let room = Room(id, engine, tally, watchers: watchers)
+                room.add(author)
+                author.room = room
+                rooms.append(room)
+            }
+        }
+        try engine.run("\(authors.count) rooms to be made") { rooms.count == authors.count }
+        return rooms
+    }
+
+    // MARK: - Exchanges
+
+    func begin(_ script: SyntheticScript, in room: Room, isTimed: Bool) -> Exchange {
+        send(script, in: room, by: room.author, at: Clock.now(), isTimed: isTimed)
+    }
+
+    /// - Parameter time: when it is sent, or should have been.
+    func send(
+        _ script: SyntheticScript, in room: Room, by watcher: Watcher, at time: UInt64, isTimed: Bool = true
+    ) -> Exchange {
+        sends += 1
+        let exchange = room.addExchange(script, messageID: "\(prefix)-\(sends)", sentAt: time, isTimed: isTimed)
+        let fields: JSONObject = [
+            "room_id": .string(room.id), "text": .string(script.json), "message_id": .string(exchange.messageID),
+            "agent_type": "synthetic",
+        ]
+        watcher.demand("send", fields) { [engine, tally] ack in
+            exchange.isAcknowledged = true
+            tally.acknowledged.record(engine.now - min(engine.now, time))
+            guard let id = ack["exchange_id"]?.string, exchange.id == nil || exchange.id == id else {
+                return room.mismatch("an ack names another exchange than the message has", exchange)
+            }
+        }
+        return exchange
+    }
+
+    func release(_ count: Int, of exchange: Exchange, in room: Room) {
+        guard let stream = exchange.streamID else { return }
+        room.author.send(
+            Watcher.frame("release", ["stream_id": .string(stream), "tokens": .int(Int64(count))]))
+    }
+
+    // MARK: - The end
+
+    func close(_ rooms: [Room]) throws(Failure) {
+        for room in rooms where room.exchanges.contains(where: { $0.end == nil }) {
+            room.author.demand("cancel", ["room_id": .string(room.id)])
+        }
+        try engine.run("every watcher to get the end of every answer", within: 60) {
+            rooms.allSatisfy(\.isSettled)
+        }
+        for room in rooms { try HistoryCheck(room).run(engine) }
+        for room in rooms { room.author.demand("delete-room", ["room_id": .string(room.id)]) }
+        for room in rooms { for watcher in room.watchers { watcher.close() } }
+    }
+}
