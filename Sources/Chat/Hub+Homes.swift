@@ -190,6 +190,7 @@ extension Hub {
         if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
         memoryBytes -= room.accountedBytes
         room.accountedBytes = 0
+        room.hasLeftMemory = true
     }
 
     // MARK: - Answers of storage

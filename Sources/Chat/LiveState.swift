@@ -25,31 +25,40 @@ struct LiveState {
     var typers: [UserID: UInt64] = [:]
     /// In the order of the users' ids.
     var reads: [ReadMark] = []
-    /// What was last sent of each kind.
-    private(set) var frames: [StateKind: SharedBytes] = [:]
-    private var wanted: Set<StateKind> = []
-    private var sentAt: [StateKind: UInt64] = [:]
+    /// What was last sent of each kind, by its raw value.
+    private var kinds = StateKind.allCases.map { _ in Sending() }
+
+    private struct Sending {
+        var isWanted = false
+        var sentAt: UInt64?
+        var frame: SharedBytes?
+
+        /// When it may be sent again.
+        func dueAt(_ kind: StateKind) -> UInt64 { sentAt.map { $0 + kind.interval } ?? 0 }
+    }
+
+    func frame(of kind: StateKind) -> SharedBytes? { kinds[kind.rawValue].frame }
 
     var users: [UserID] { Set(watchers.values).sorted { $0.text < $1.text } }
 
-    mutating func want(_ kind: StateKind) { wanted.insert(kind) }
+    mutating func want(_ kind: StateKind) { kinds[kind.rawValue].isWanted = true }
 
-    /// The kinds whose time to be sent has come.
-    func due(at now: UInt64) -> [StateKind] {
-        StateKind.allCases.filter { kind in
-            wanted.contains(kind) && sentAt[kind].map { now >= $0 + kind.interval } ?? true
-        }
+    /// Whether a kind's time to be sent has come.
+    func isDue(_ kind: StateKind, at now: UInt64) -> Bool {
+        kinds[kind.rawValue].isWanted && now >= kinds[kind.rawValue].dueAt(kind)
     }
 
     mutating func sent(_ kind: StateKind, _ frame: SharedBytes, at now: UInt64) {
-        wanted.remove(kind)
-        sentAt[kind] = now
-        frames[kind] = frame
+        kinds[kind.rawValue] = Sending(sentAt: now, frame: frame)
     }
 
     /// When something is to be sent, or a writer falls silent.
     var nextDeadline: UInt64? {
-        let sends = wanted.map { kind in sentAt[kind].map { $0 + kind.interval } ?? 0 }
-        return (sends + typers.values).min()
+        var deadline: UInt64?
+        for kind in StateKind.allCases where kinds[kind.rawValue].isWanted {
+            deadline = earliest(deadline, kinds[kind.rawValue].dueAt(kind))
+        }
+        for silence in typers.values { deadline = earliest(deadline, silence) }
+        return deadline
     }
 }

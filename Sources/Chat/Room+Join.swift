@@ -94,7 +94,7 @@ extension Room {
         } else {
             links.append(ReplicaLink(loop: loop, openedAt: log.seq, lastAnswer: answer.number))
             let texts = log.liveTexts(turns.map(\.streamID))
-            let states = StateKind.allCases.compactMap { kind in live.frames[kind].map { FlowItem.state(kind, $0) } }
+            let states = StateKind.allCases.compactMap { kind in live.frame(of: kind).map { FlowItem.state(kind, $0) } }
             hub.send(.flow(id, [.open(position, texts: texts)] + states), to: loop)
         }
         hub.send(.flow(id, [.joined(answer)]), to: loop)

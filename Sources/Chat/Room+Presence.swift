@@ -63,11 +63,12 @@ extension Room {
     }
 
     func sendStateIfDue() {
-        let silent = live.typers.filter { now.instant >= $0.value }
-        for user in silent.keys { live.typers[user] = nil }
-        if !silent.isEmpty { live.want(.typing) }
+        if live.typers.contains(where: { now.instant >= $0.value }) {
+            live.typers = live.typers.filter { now.instant < $0.value }
+            live.want(.typing)
+        }
         guard hasHead else { return }
-        for kind in live.due(at: now.instant) {
+        for kind in StateKind.allCases where live.isDue(kind, at: now.instant) {
             let frame = SharedBytes.textFrame(payload(kind))
             live.sent(kind, frame, at: now.instant)
             hub.apply(.state(kind, frame), to: replica)

@@ -52,10 +52,10 @@ extension Room {
 
     /// A session whose time is over leaves memory, and a context that nobody used for a while.
     func expireSessions() {
-        for (index, session) in sessions.enumerated().reversed() where session.turns.isEmpty {
-            if session.isExpired(at: now.timestamp) {
+        for index in sessions.indices.reversed() where sessions[index].turns.isEmpty {
+            if sessions[index].isExpired(at: now.timestamp) {
                 left(sessions.remove(at: index))
-            } else if !session.contexts.isEmpty, now.instant >= contextEnd(session) {
+            } else if !sessions[index].contexts.isEmpty, now.instant >= contextEnd(sessions[index]) {
                 sessions[index].contexts = [:]
             }
         }
@@ -67,7 +67,7 @@ extension Room {
             now.instant + UInt64(max(0, expiresAt.milliseconds - now.timestamp.milliseconds)) * 1_000_000
         }
         let context = session.contexts.isEmpty ? nil : contextEnd(session)
-        return [expiry, context].compactMap { $0 }.min()
+        return earliest(expiry, context)
     }
 
     private func contextEnd(_ session: Session) -> UInt64 {

@@ -75,7 +75,7 @@ extension Room {
     // MARK: - The agent speaks
 
     func agent(_ streamID: StreamID, _ event: AgentEvent) {
-        guard let turn = turns.first(where: { $0.streamID == streamID }), turn.agentRuns else { return }
+        guard let turn = turn(of: streamID), turn.agentRuns else { return }
         turn.lastEventAt = now.instant
         switch event {
         case .text(let bytes): take(bytes, .text, turn)

@@ -12,7 +12,7 @@ extension Room {
 
     func tick() {
         expireSessions()
-        for turn in turns {
+        forEachTurn { turn in
             if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
             checkpointIfDue(turn)
             switch turn.phase {
@@ -30,15 +30,16 @@ extension Room {
     }
 
     func nextDeadline(_ turn: Turn) -> UInt64? {
-        var deadlines: [UInt64?] = [turn.pending.isEmpty ? nil : windowEnd(turn)]
-        if mayCheckpoint(turn) { deadlines.append(turn.checkpoint.dueAt) }
-        switch turn.phase {
-        case .waiting: break
-        case .streaming: deadlines.append(silenceEnd(turn))
-        case .stopping: deadlines.append(turn.stoppingSince + Self.stopNanosecondsMax)
-        case .settling: deadlines.append(turn.settleRetryAt)
-        }
-        return deadlines.compactMap { $0 }.min()
+        let window = turn.pending.isEmpty ? nil : windowEnd(turn)
+        let checkpoint = mayCheckpoint(turn) ? turn.checkpoint.dueAt : nil
+        let phase: UInt64? =
+            switch turn.phase {
+            case .waiting: nil
+            case .streaming: silenceEnd(turn)
+            case .stopping: turn.stoppingSince + Self.stopNanosecondsMax
+            case .settling: turn.settleRetryAt
+            }
+        return earliest(earliest(window, checkpoint), phase)
     }
 
     private func silenceEnd(_ turn: Turn) -> UInt64 {
@@ -87,9 +88,11 @@ extension Room {
         ask(.appendSegment(segment), .checkpoint(turn))
     }
 
-    /// What was just appended is on disk a little later.
+    /// What was just appended is on disk a little later: at the next of the moments at which all streams of all loops
+    /// are, so that one commit holds them all.
     func checkpointSoon(_ turn: Turn) {
-        if turn.checkpoint.dueAt == nil { turn.checkpoint.dueAt = now.instant + Self.checkpointNanoseconds }
+        guard turn.checkpoint.dueAt == nil else { return }
+        turn.checkpoint.dueAt = (now.instant / Self.checkpointNanoseconds + 1) * Self.checkpointNanoseconds
     }
 
     func checkpointed(_ turn: Turn, _ result: StorageResult) {

@@ -81,6 +81,8 @@ final class Room {
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
     var accountedBytes = 0
+    /// Another object stands for this room, or none.
+    var hasLeftMemory = false
     /// When the timers that were asked for are due: a later one stays when an earlier one is needed before it.
     private var timersAt: [UInt64] = []
     private var awaiting = 0
@@ -121,6 +123,22 @@ final class Room {
     var now: Now { hub.now }
     var limits: Limits { hub.configuration.limits }
     var turns: [Turn] { sessions.flatMap(\.turns) }
+
+    /// The same without a list of its own, for what happens with every token.
+    func forEachTurn(_ body: (Turn) -> Void) {
+        var session = 0
+        while session < sessions.count {
+            for turn in sessions[session].turns { body(turn) }
+            session += 1
+        }
+    }
+
+    func turn(of streamID: StreamID) -> Turn? {
+        for session in sessions.indices {
+            for turn in sessions[session].turns where turn.streamID == streamID { return turn }
+        }
+        return nil
+    }
 
     // MARK: - Commands
 
@@ -317,12 +335,12 @@ final class Room {
 
     private func account() {
         let bytes = log.bytes + historyBytes
-        guard hub.rooms[id] === self else { return }
+        guard !hasLeftMemory else { return }
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes
         let isIdle =
             replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && awaiting == 0
-            && sessions.allSatisfy(\.turns.isEmpty) && hasHead
+            && !sessions.contains { !$0.turns.isEmpty } && hasHead
         if !isIdle {
             idleSince = nil
         } else if idleSince == nil {
@@ -337,11 +355,11 @@ final class Room {
     }
 
     private func setTimer() {
-        var deadline = turns.compactMap(nextDeadline).min()
-        if let next = live.nextDeadline { deadline = min(deadline ?? .max, next) }
-        if let next = sessions.compactMap(nextDeadline).min() { deadline = min(deadline ?? .max, next) }
+        var deadline = live.nextDeadline
+        forEachTurn { deadline = earliest(deadline, nextDeadline($0)) }
+        for session in sessions { deadline = earliest(deadline, nextDeadline(session)) }
         if summaryIsWanted, case .live = phase {
-            deadline = min(deadline ?? .max, (summarySentAt ?? 0) + Self.summaryNanoseconds)
+            deadline = earliest(deadline, (summarySentAt ?? 0) + Self.summaryNanoseconds)
         }
         guard let deadline, !timersAt.contains(where: { $0 <= deadline }) else { return }
         timersAt.append(deadline)
@@ -390,4 +408,10 @@ extension ExchangeRecord {
     var approximateBytes: Int {
         text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
     }
+}
+
+/// The earlier of two times, of which either may be missing.
+func earliest(_ one: UInt64?, _ other: UInt64?) -> UInt64? {
+    guard let one, let other else { return one ?? other }
+    return min(one, other)
 }
