@@ -201,7 +201,8 @@ extension Hub {
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
         case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
         case .unavailable: .failure(.storageUnavailable)
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .session, .cleared, .context:
+        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .session, .cleared,
+            .context:
             .success(.empty)
         }
     }

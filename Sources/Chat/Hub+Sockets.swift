@@ -113,8 +113,8 @@ extension Hub {
     // MARK: - Frames
 
     func handle(_ frame: ClientFrame, on connection: Connection) {
-        if let missing = notImplemented(frame.request) {
-            let error = HubError(.notImplemented, "\(missing) is not part of this version")
+        if case .auth = frame.request {
+            let error = HubError(.notImplemented, "`auth` is not part of this version")
             reply(to: connection, ServerFrame.error(id: frame.id, for: frame.type.rawValue, roomID: nil, error))
             return
         }
@@ -128,18 +128,6 @@ extension Hub {
             send(.command(command), toHomeOf: connection.user)
         }
         pauseOrResumeReading(connection)
-    }
-
-    private func notImplemented(_ request: ClientRequest) -> String? {
-        switch request {
-        case .auth: "`auth`"
-        case .send(let send):
-            send.regenerateOf == nil ? nil : "`regenerate_of`"
-        case .createRoom, .getRoom, .updateRoom, .deleteRoom, .listRooms, .join, .leave, .openSession, .closeSession,
-            .getSession, .stopSession, .watch, .cancel, .reset, .clearHistory, .history, .historyPage, .typing, .read,
-            .ping, .release:
-            nil
-        }
     }
 
     private func join(_ joins: [JoinRequest], _ origin: Origin, _ connection: Connection) {

@@ -57,6 +57,8 @@ public struct Command: Sendable {
     let request: ClientRequest
     /// A stream permit of the user travels with the command; whoever does not use it returns it.
     var hasPermit = false
+    /// What a send's `regenerate_of` names, once that is known.
+    var regenerated: RegeneratedExchange?
 }
 
 /// What loops tell each other. Messages from one loop to another arrive in order.

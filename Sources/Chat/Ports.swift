@@ -44,6 +44,8 @@ public enum StorageRequest: Sendable {
     case finishExchange(ExchangeOutcome)
     /// Finds the status of an exchange by its stream.
     case findStream(StreamID)
+    /// Finds an exchange of a room that a send wants answered anew.
+    case findExchange(RoomID, ExchangeID)
     /// Inserts a session of a room.
     case createSession(SessionRecord)
     /// Finds a session that was not closed, the default ones too; whether it has expired is the hub's to judge.
@@ -57,8 +59,10 @@ public enum StorageRequest: Sendable {
     /// Removes a session's exchanges (`nil`: all of the room's) from the history for good, but not those that have not
     /// ended, and counts the room's exchanges anew.
     case clearHistory(RoomID, SessionID?)
-    /// The last messages and responses of a session with an agent since its last reset, oldest first.
-    case context(SessionID, agentType: String, limit: Int)
+    /// The last messages and responses of a session with an agent since its last reset, oldest first. An exchange that
+    /// regenerates another was told what that one was told: what came between is left out. One that regenerates and
+    /// said nothing is left out itself. With `of` it is what that exchange is to be told, else what a new one is.
+    case context(SessionID, agentType: String, of: ExchangeID?, limit: Int)
     /// Moves a user's read mark to an exchange of the room, never back; unknown exchanges change nothing.
     case markRead(RoomID, UserID, ExchangeID, at: Timestamp)
     /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
@@ -156,6 +160,8 @@ public enum StorageResult: Sendable {
     case noMessage
     /// The exchange of a stream, or `nil`.
     case stream(StoredStream?)
+    /// The exchange, or `nil` if it is not in that room.
+    case exchange(RegeneratedExchange?)
     case history([ExchangeRecord], nextBefore: ExchangeID?)
     case historyPage([ExchangeRecord], total: Int)
     case rooms([RoomListing], total: Int)
@@ -199,6 +205,23 @@ public struct StoredStream: Sendable, Equatable {
     public init(roomID: RoomID, status: ExchangeStatus) {
         self.roomID = roomID
         self.status = status
+    }
+}
+
+/// An exchange that is to be answered anew.
+public struct RegeneratedExchange: Sendable, Equatable {
+    /// Which exchange.
+    public let exchangeID: ExchangeID
+    /// The session whose context it is part of.
+    public let sessionID: SessionID
+    /// Who answered; empty where nobody was to.
+    public let agentType: String
+
+    /// An exchange that is to be answered anew.
+    public init(exchangeID: ExchangeID, sessionID: SessionID, agentType: String) {
+        self.exchangeID = exchangeID
+        self.sessionID = sessionID
+        self.agentType = agentType
     }
 }
 

@@ -20,7 +20,9 @@ final class PendingSend {
 // A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
 extension Room {
     func send(_ request: SendRequest, _ command: Command) {
-        if let wanted = request.sessionID, !sessions.contains(where: { $0.id == wanted }) {
+        guard let command = knowingRegenerated(request, command) else { return }
+        let wanted = sessionID(for: request, command)
+        guard sessions.contains(where: { $0.id == wanted }) else {
             return ask(.findSession(wanted), .session(command))
         }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
@@ -81,13 +83,12 @@ extension Room {
     /// The turn that takes the message: the last waiting one, or a new one.
     private func place(_ request: SendRequest, _ command: Command) -> Result<Turn, HubError> {
         if let error = refusalNow { return .failure(error) }
-        guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
-            return .failure(.noSession)
-        }
+        guard let session = liveSession(sessionID(for: request, command)) else { return .failure(.noSession) }
         if let owner = sessions[session].record.userID, owner != command.user {
             return .failure(HubError(.accessDenied, "Access denied: the session belongs to another user"))
         }
-        guard let agentType = agentType(for: request) else {
+        if let error = refusalToRegenerate(in: session, command) { return .failure(error) }
+        guard let agentType = agentType(for: request, command) else {
             let known = hub.configuration.agentTypes.joined(separator: ", ")
             return .failure(HubError(.validationError, "`agent_type` must be one of: \(known)"))
         }
@@ -111,7 +112,7 @@ extension Room {
                     retryAfterMilliseconds: 1000))
         }
         if let last = sessions[session].turns.last, !last.isClosed, last.record.userID == command.user,
-            last.record.agentType == agentType
+            last.record.agentType == agentType, command.regenerated == nil
         {
             returnPermit(of: command)
             return .success(last)
@@ -119,10 +120,12 @@ extension Room {
         return open(session, agentType, command)
     }
 
-    /// The send's own wish, else the room's `initial_agent`, else the rules' choice, else the default.
-    private func agentType(for request: SendRequest) -> String? {
+    /// The send's own wish, else who answered what it regenerates, else the room's `initial_agent`, else the rules'
+    /// choice, else the default.
+    private func agentType(for request: SendRequest, _ command: Command) -> String? {
         let known = hub.configuration.agentTypes
         if let wanted = request.agentType { return known.contains(wanted) ? wanted : nil }
+        if let answered = command.regenerated?.agentType, known.contains(answered) { return answered }
         if let initial = record.metadata["initial_agent"]?.string, known.contains(initial) { return initial }
         return hub.configuration.router.agentType(for: request.text) ?? hub.configuration.defaultAgent
     }
@@ -142,8 +145,9 @@ extension Room {
             record: ExchangeRecord(
                 exchangeID: ExchangeID(hub.makeID("exchange_", in: id)),
                 streamID: StreamID(hub.makeID("stream_", in: id)), roomID: id, sessionID: sessions[session].id,
-                userID: command.user, agentType: agentType, startedAt: now.timestamp))
-        turn.isClosed = sessions[session].turns.isEmpty
+                userID: command.user, agentType: agentType, regenerateOf: command.regenerated?.exchangeID,
+                startedAt: now.timestamp))
+        turn.isClosed = sessions[session].turns.isEmpty || command.regenerated != nil
         sessions[session].turns.append(turn)
         hub.streamRooms[turn.streamID] = self
         return .success(turn)
@@ -206,7 +210,9 @@ extension Room {
         for command in pending.repeats { answer(command, .success(.sent(receipt))) }
         append(.other) {
             .textFrame(
-                ServerFrame.message(roomID: id, seq: $0, exchangeID: turn.exchangeID, pending.message))
+                ServerFrame.message(
+                    roomID: id, seq: $0, exchangeID: turn.exchangeID, regenerateOf: turn.record.regenerateOf,
+                    pending.message))
         }
         wantSummary()
     }
@@ -214,7 +220,7 @@ extension Room {
     // MARK: - Refused
 
     /// A message that was stored before is not refused: its stored answer is given again.
-    private func refuseAfterLookup(_ request: SendRequest, _ command: Command, _ error: HubError) {
+    func refuseAfterLookup(_ request: SendRequest, _ command: Command, _ error: HubError) {
         guard let key = request.messageID else { return refuse(command, error) }
         ask(.findMessage(id, command.user, messageID: key, text: request.text), .refusal(command, error))
     }

@@ -25,13 +25,18 @@ extension Room {
             .textFrame(
                 ServerFrame.streamStarted(
                     roomID: id, seq: $0, streamID: turn.streamID, exchangeID: turn.exchangeID,
-                    sessionID: turn.record.sessionID, agentType: turn.record.agentType, startedAt: now.timestamp))
+                    sessionID: turn.record.sessionID, agentType: turn.record.agentType,
+                    regenerateOf: turn.record.regenerateOf, startedAt: now.timestamp))
         }
         snapshot = nil
         guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
-        if let context = sessions[session].contexts[turn.record.agentType] { return launch(turn, context) }
+        let agentType = turn.record.agentType
+        let regenerates = turn.record.regenerateOf != nil
+        if !regenerates, let context = sessions[session].contexts[agentType] { return launch(turn, context) }
         ask(
-            .context(turn.record.sessionID, agentType: turn.record.agentType, limit: Limits.contextMessagesMax),
+            .context(
+                turn.record.sessionID, agentType: agentType, of: regenerates ? turn.exchangeID : nil,
+                limit: Limits.contextMessagesMax),
             .context(turn))
     }
 

@@ -34,6 +34,7 @@ final class Room {
         case creation(RoomRecord, Command)
         case insertion(PendingSend)
         case refusal(Command, HubError)
+        case regenerated(Command)
         case start
         case session(Command)
         case opening(SessionRecord, Command)
@@ -207,6 +208,7 @@ final class Room {
         case .creation(let record, let command): created(record, command, result)
         case .insertion(let pending): inserted(pending, result)
         case .refusal(let command, let error): refuseUnlessStored(command, error, result)
+        case .regenerated(let command): regeneratedFound(result, for: command)
         case .start, .touched: break
         case .session(let command): foundSession(result, for: command)
         case .opening(let session, let command): sessionOpened(session, command, result)

@@ -22,7 +22,10 @@ struct Session {
     }
 
     /// Adds what a turn said to what its agent remembers, if that is in memory.
+    ///
+    /// A turn that regenerated and said nothing replaced nothing: what was remembered before it is read again.
     mutating func remember(_ exchange: ExchangeRecord) {
+        if exchange.regenerateOf != nil, exchange.text.isEmpty { contexts[exchange.agentType] = nil }
         guard var context = contexts[exchange.agentType] else { return }
         context += exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
         if !exchange.text.isEmpty { context.append(ContextMessage(role: .assistant, text: exchange.text)) }

@@ -73,8 +73,9 @@ final class Turn {
     var snapshot: StreamSnapshot {
         StreamSnapshot(
             streamID: streamID, exchangeID: exchangeID, sessionID: record.sessionID, userID: record.userID,
-            agentType: record.agentType, isStreaming: phase != .waiting, messages: record.messages, text: text,
-            reasoning: reasoning, events: record.events, startedAt: record.startedAt)
+            agentType: record.agentType, regenerateOf: record.regenerateOf, isStreaming: phase != .waiting,
+            messages: record.messages, text: text, reasoning: reasoning, events: record.events,
+            startedAt: record.startedAt)
     }
 
     /// The exchange as history shows it, once it has ended.

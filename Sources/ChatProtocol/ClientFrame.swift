@@ -176,7 +176,7 @@ public struct SendRequest: Sendable, Equatable {
     public var busyPolicy: BusyPolicy
     /// `false` means for people only.
     public var wantsResponse: Bool
-    /// The exchange to answer anew.
+    /// The exchange to answer anew: the agent is told what was said before that one.
     public var regenerateOf: ExchangeID?
 
     /// A message with the defaults of the protocol.

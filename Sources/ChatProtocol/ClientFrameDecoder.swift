@@ -151,6 +151,9 @@ extension FrameFields {
         request.metadata = try metadata()
         request.wantsResponse = try bool("respond") ?? true
         request.regenerateOf = try identifier("regenerate_of")
+        guard request.regenerateOf == nil || request.wantsResponse else {
+            throw wrong("regenerate_of", "not stand beside `respond: false`")
+        }
         return request
     }
 

@@ -267,6 +267,8 @@ public struct ExchangeRecord: Sendable, Equatable {
     public let userID: UserID
     /// Which agent answers.
     public let agentType: String
+    /// The exchange that this one answers anew, also where that is gone from the history.
+    public let regenerateOf: ExchangeID?
     /// Where it stands.
     public var status: ExchangeStatus
     /// What was asked, in order.
@@ -292,7 +294,7 @@ public struct ExchangeRecord: Sendable, Equatable {
     /// both are empty.
     public init(
         exchangeID: ExchangeID, streamID: StreamID, roomID: RoomID, sessionID: SessionID, userID: UserID,
-        agentType: String, startedAt: Timestamp
+        agentType: String, regenerateOf: ExchangeID? = nil, startedAt: Timestamp
     ) {
         self.exchangeID = exchangeID
         self.streamID = streamID
@@ -300,6 +302,7 @@ public struct ExchangeRecord: Sendable, Equatable {
         self.sessionID = sessionID
         self.userID = userID
         self.agentType = agentType
+        self.regenerateOf = regenerateOf
         self.startedAt = startedAt
         status = .waiting
         messages = []

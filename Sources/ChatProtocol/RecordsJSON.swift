@@ -50,6 +50,7 @@ extension JSONWriter {
         field("session_id", exchange.sessionID.text)
         field("user_id", exchange.userID.text)
         field("agent_type", exchange.agentType.isEmpty ? nil : exchange.agentType)
+        field("regenerate_of", exchange.regenerateOf?.text)
         field("status", exchange.status.rawValue)
         messagesField(exchange.messages)
         field("text", exchange.text)

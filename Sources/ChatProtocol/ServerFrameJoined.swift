@@ -95,6 +95,8 @@ public struct StreamSnapshot: Sendable, Equatable {
     public let userID: UserID?
     /// Which agent answers.
     public let agentType: String
+    /// The exchange that this one answers anew.
+    public let regenerateOf: ExchangeID?
     /// Otherwise it waits.
     public let isStreaming: Bool
     /// What was asked, in order.
@@ -111,14 +113,15 @@ public struct StreamSnapshot: Sendable, Equatable {
     /// A stream with what it holds so far.
     public init(
         streamID: StreamID, exchangeID: ExchangeID, sessionID: SessionID, userID: UserID?, agentType: String,
-        isStreaming: Bool, messages: [MessageRecord], text: [UInt8] = [], reasoning: [UInt8] = [],
-        events: [JSONValue] = [], startedAt: Timestamp
+        regenerateOf: ExchangeID? = nil, isStreaming: Bool, messages: [MessageRecord], text: [UInt8] = [],
+        reasoning: [UInt8] = [], events: [JSONValue] = [], startedAt: Timestamp
     ) {
         self.streamID = streamID
         self.exchangeID = exchangeID
         self.sessionID = sessionID
         self.userID = userID
         self.agentType = agentType
+        self.regenerateOf = regenerateOf
         self.isStreaming = isStreaming
         self.messages = messages
         self.text = text
@@ -136,6 +139,7 @@ extension JSONWriter {
         field("session_id", stream.sessionID.text)
         field("user_id", stream.userID?.text)
         field("agent_type", stream.agentType)
+        field("regenerate_of", stream.regenerateOf?.text)
         field("state", stream.isStreaming ? "streaming" : "waiting")
         messagesField(stream.messages)
         key("text")

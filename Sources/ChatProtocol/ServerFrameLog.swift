@@ -3,11 +3,14 @@ import Wire
 // The frames of a room's log. Each carries `room_id` and `seq`, the entry's position.
 extension ServerFrame {
     /// A person's message, once it is on disk.
+    ///
+    /// - Parameter regenerateOf: the exchange that this one answers anew.
     public static func message(
-        roomID: RoomID, seq: UInt64, exchangeID: ExchangeID, _ message: MessageRecord
+        roomID: RoomID, seq: UInt64, exchangeID: ExchangeID, regenerateOf: ExchangeID? = nil, _ message: MessageRecord
     ) -> [UInt8] {
         log("message", roomID, seq, capacity: message.text.utf8.count + 256) { writer in
             writer.field("exchange_id", exchangeID.text)
+            writer.field("regenerate_of", regenerateOf?.text)
             writer.messageMembers(message)
         }
     }
@@ -15,13 +18,14 @@ extension ServerFrame {
     /// An agent begins to answer.
     public static func streamStarted(
         roomID: RoomID, seq: UInt64, streamID: StreamID, exchangeID: ExchangeID, sessionID: SessionID,
-        agentType: String, startedAt: Timestamp
+        agentType: String, regenerateOf: ExchangeID? = nil, startedAt: Timestamp
     ) -> [UInt8] {
         log("stream-started", roomID, seq) { writer in
             writer.field("stream_id", streamID.text)
             writer.field("exchange_id", exchangeID.text)
             writer.field("session_id", sessionID.text)
             writer.field("agent_type", agentType)
+            writer.field("regenerate_of", regenerateOf?.text)
             writer.field("started_at", startedAt.rfc3339)
         }
     }

@@ -22,6 +22,14 @@ extension DatabaseConnection {
         ) { $0.int(0) }
     }
 
+    /// The row up to which, without it, an exchange's context reaches: its own, or what it regenerates has; 0 if it is
+    /// gone.
+    func toldBefore(_ exchangeID: ExchangeID) throws(SQLiteError) -> Int64 {
+        try first(
+            "SELECT coalesce(told_before, id) FROM exchanges WHERE exchange_id = ?", .text(exchangeID.text)
+        ) { $0.int(0) } ?? 0
+    }
+
     /// The message that used a key. Texts are compared by their bytes, not as Swift compares strings.
     func storedMessage(
         _ roomID: RoomID, _ userID: UserID, messageID: String, text: String

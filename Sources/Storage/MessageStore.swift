@@ -209,6 +209,8 @@ extension StorageRequest {
             .write(bytes: outcome.bytes) { (writer) throws(SQLiteError) in try writer.finishExchange(outcome) }
         case .findStream(let streamID):
             .read { (reader) throws(SQLiteError) in try reader.findStream(streamID) }
+        case .findExchange(let roomID, let exchangeID):
+            .read { (reader) throws(SQLiteError) in try reader.findExchange(roomID, exchangeID) }
         case .createSession(let session):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session) }
         case .findSession(let sessionID):
@@ -223,8 +225,10 @@ extension StorageRequest {
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.resetSession(sessionID, agent, at: now) }
         case .clearHistory(let roomID, let sessionID):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.clearHistory(roomID, sessionID) }
-        case .context(let sessionID, let agent, let limit):
-            .read { (reader) throws(SQLiteError) in try reader.context(sessionID, agent, limit: limit) }
+        case .context(let sessionID, let agent, let exchange, let limit):
+            .read { (reader) throws(SQLiteError) in
+                try reader.context(sessionID, agent, of: exchange, limit: limit)
+            }
         case .markRead(let roomID, let userID, let exchangeID, let now):
             .write(bytes: 0) { (writer) throws(SQLiteError) in
                 try writer.markRead(roomID, userID, exchangeID, at: now)

@@ -13,7 +13,7 @@ struct Migration {
 enum Migrations {
     static let all: [Migration] = [
         Migration(up: firstUp, down: firstDown), Migration(up: secondUp, down: secondDown),
-        Migration(up: thirdUp, down: thirdDown),
+        Migration(up: thirdUp, down: thirdDown), Migration(up: fourthUp, down: fourthDown),
     ]
 
     static func version(of connection: DatabaseConnection) throws(SQLiteError) -> Int {
@@ -177,4 +177,17 @@ enum Migrations {
         """
 
     private static let thirdDown = "DROP TABLE reads"
+
+    // The exchange that this one answers anew, by its id: it may be removed while this one stays. `told_before` is the
+    // row up to which, without it, that one's context reaches, and so this one's. SQLite hands out no rowid below the
+    // greatest, so it stays true as long as this row is there.
+    private static let fourthUp = """
+        ALTER TABLE exchanges ADD COLUMN regenerate_of TEXT;
+        ALTER TABLE exchanges ADD COLUMN told_before INTEGER
+        """
+
+    private static let fourthDown = """
+        ALTER TABLE exchanges DROP COLUMN told_before;
+        ALTER TABLE exchanges DROP COLUMN regenerate_of
+        """
 }

@@ -14,23 +14,39 @@ extension RoomReader {
             ) { SessionRecord(row: $0) })
     }
 
-    /// Reads from the newest exchange backwards, so a long history costs no more than the messages that are wanted.
-    func context(_ sessionID: SessionID, _ agentType: String, limit: Int) throws(SQLiteError) -> StorageResult {
+    /// Goes from the newest exchange backwards, each time to the newest that the one it came from was told of, so a
+    /// long history costs no more than the messages that are wanted.
+    func context(
+        _ sessionID: SessionID, _ agentType: String, of exchange: ExchangeID?, limit: Int
+    ) throws(SQLiteError) -> StorageResult {
         guard limit > 0, let session = try connection.openSession(sessionID) else { return .context([]) }
         let forgotten = try connection.forgotten(by: session, agentType: agentType)
+        var bound = try exchange.map(connection.toldBefore) ?? .max
         var newestFirst: [ContextMessage] = []
-        try connection.each(
-            """
-            SELECT id, text FROM exchanges
-            WHERE session_id = ? AND id > ? AND agent_type = ? AND ended_at IS NOT NULL ORDER BY id DESC
-            """, .text(sessionID.text), .int(forgotten), .text(agentType)
-        ) { (row) throws(SQLiteError) in
-            let response = row.text(1)
-            if !response.isEmpty { newestFirst.append(ContextMessage(role: .assistant, text: response)) }
-            if newestFirst.count < limit { try appendMessages(of: row.int(0), to: &newestFirst, limit: limit) }
-            return newestFirst.count < limit
+        while newestFirst.count < limit,
+            let exchange = try newest(of: sessionID, agentType, after: forgotten, before: bound)
+        {
+            bound = exchange.id
+            if let toldBefore = exchange.toldBefore {
+                if exchange.text.isEmpty { continue }
+                bound = toldBefore
+            }
+            if !exchange.text.isEmpty { newestFirst.append(ContextMessage(role: .assistant, text: exchange.text)) }
+            if newestFirst.count < limit { try appendMessages(of: exchange.id, to: &newestFirst, limit: limit) }
         }
         return .context(newestFirst.reversed())
+    }
+
+    private func newest(
+        of sessionID: SessionID, _ agentType: String, after: Int64, before: Int64
+    ) throws(SQLiteError) -> (id: Int64, text: String, toldBefore: Int64?)? {
+        try connection.first(
+            """
+            SELECT id, text, told_before FROM exchanges
+            WHERE session_id = ? AND id > ? AND id < ? AND agent_type = ? AND ended_at IS NOT NULL
+            ORDER BY id DESC LIMIT 1
+            """, .text(sessionID.text), .int(after), .int(before), .text(agentType)
+        ) { (id: $0.int(0), text: $0.text(1), toldBefore: $0.optionalInt(2)) }
     }
 
     private func appendMessages(

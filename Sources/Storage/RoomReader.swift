@@ -46,6 +46,20 @@ struct RoomReader {
             })
     }
 
+    func findExchange(_ roomID: RoomID, _ exchangeID: ExchangeID) throws(SQLiteError) -> StorageResult {
+        .exchange(
+            try connection.first(
+                """
+                SELECT exchanges.session_id, exchanges.agent_type FROM exchanges
+                JOIN rooms ON rooms.id = exchanges.room
+                WHERE exchanges.exchange_id = ? AND rooms.room_id = ? AND rooms.deleted_at IS NULL
+                """, .text(exchangeID.text), .text(roomID.text)
+            ) { row in
+                RegeneratedExchange(
+                    exchangeID: exchangeID, sessionID: SessionID(row.text(0)), agentType: row.text(1))
+            })
+    }
+
     func historyBefore(_ roomID: RoomID, _ before: ExchangeID?, limit: Int) throws(SQLiteError) -> StorageResult {
         guard let room = try connection.liveRoom(roomID) else { return .history([], nextBefore: nil) }
         var bound = Int64.max

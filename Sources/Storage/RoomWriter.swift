@@ -98,13 +98,14 @@ struct RoomWriter {
         assert(!isForPeople || exchange.status.isTerminal && exchange.streamID.text.isEmpty)
         try connection.run(
             """
-            INSERT INTO exchanges (exchange_id, stream_id, room, session_id, user_id, agent_type, status, started_at,
-                ended_at)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO exchanges (exchange_id, stream_id, room, session_id, user_id, agent_type, regenerate_of,
+                told_before, status, started_at, ended_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .text(exchange.exchangeID.text), isForPeople ? .null : .text(exchange.streamID.text), .int(room),
             .text(exchange.sessionID.text), .text(exchange.userID.text),
-            isForPeople ? .null : .text(exchange.agentType),
+            isForPeople ? .null : .text(exchange.agentType), .text(exchange.regenerateOf?.text),
+            try exchange.regenerateOf.map(connection.toldBefore).map { .int($0) } ?? .null,
             .text((isForPeople ? exchange.status : .waiting).rawValue), .int(exchange.startedAt.milliseconds),
             isForPeople ? .int(insertion.message.timestamp.milliseconds) : .null)
         return (connection.lastInsertedRow, true)

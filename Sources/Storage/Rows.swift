@@ -14,14 +14,15 @@ let roomColumnCount: Int32 = 9
 let exchangeColumns = """
     exchanges.id, exchanges.exchange_id, exchanges.stream_id, exchanges.session_id, exchanges.user_id, \
     exchanges.agent_type, exchanges.status, exchanges.text, exchanges.reasoning, exchanges.events, exchanges.usage, \
-    exchanges.finish_reason, exchanges.error_code, exchanges.error_message, exchanges.started_at, exchanges.ended_at
+    exchanges.finish_reason, exchanges.error_code, exchanges.error_message, exchanges.started_at, exchanges.ended_at, \
+    exchanges.regenerate_of
     """
 
 /// What a preview needs of those, in the same order: the start of the text, and nothing else that may be long.
 let previewColumns = """
     exchanges.id, exchanges.exchange_id, exchanges.stream_id, exchanges.session_id, exchanges.user_id, \
     exchanges.agent_type, exchanges.status, substr(CAST(exchanges.text AS BLOB), 1, \(previewBytes)), \
-    NULL, NULL, NULL, NULL, NULL, NULL, exchanges.started_at, exchanges.ended_at
+    NULL, NULL, NULL, NULL, NULL, NULL, exchanges.started_at, exchanges.ended_at, NULL
     """
 
 /// How much of a text is read for a preview: a scalar has at most four bytes, so all that are shown, and one more, are
@@ -51,7 +52,8 @@ struct StoredExchange {
         record = ExchangeRecord(
             exchangeID: ExchangeID(row.text(first + 1)), streamID: StreamID(row.text(first + 2)), roomID: roomID,
             sessionID: SessionID(row.text(first + 3)), userID: UserID(row.text(first + 4)),
-            agentType: row.text(first + 5), startedAt: Timestamp(milliseconds: row.int(first + 14)))
+            agentType: row.text(first + 5), regenerateOf: row.optionalText(first + 16).map { ExchangeID($0) },
+            startedAt: Timestamp(milliseconds: row.int(first + 14)))
         record.status = ExchangeStatus(rawValue: row.text(first + 6)) ?? .interrupted
         record.text = row.text(first + 7)
         record.reasoning = row.optionalText(first + 8)

@@ -29,6 +29,7 @@ private let requests: [String: ClientRequest] = [
     "close-session": .closeSession(SessionID("session_1")),
     "send": .send(SendRequest(roomID: RoomID("room_1"), text: "What is new?")),
     "send-all-fields": .send(sendWithAllFields),
+    "send-for-people": .send(sendForPeople),
     "send-unknown-field": .send(SendRequest(roomID: RoomID("room_1"), text: "What is new?")),
     "cancel-stream": .cancel(.stream(StreamID("stream_1"))),
     "cancel-session": .cancel(.session(SessionID("session_1"))),
@@ -52,8 +53,13 @@ private var sendWithAllFields: SendRequest {
     request.sessionID = SessionID("session_1")
     request.agentType = "research_paper"
     request.metadata = ["device": "phone"]
-    request.wantsResponse = false
     request.regenerateOf = ExchangeID("exchange_1")
+    return request
+}
+
+private var sendForPeople: SendRequest {
+    var request = SendRequest(roomID: RoomID("room_1"), text: "Just us")
+    request.wantsResponse = false
     return request
 }
 

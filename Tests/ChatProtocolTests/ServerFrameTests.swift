@@ -46,7 +46,7 @@ private var completed: ExchangeRecord {
 private var failed: ExchangeRecord {
     var exchange = ExchangeRecord(
         exchangeID: ExchangeID("exchange_2"), streamID: StreamID("stream_2"), roomID: roomID, sessionID: sessionID,
-        userID: userID, agentType: "guide", startedAt: start)
+        userID: userID, agentType: "guide", regenerateOf: exchangeID, startedAt: start)
     exchange.status = .failed
     exchange.messages = [firstMessage]
     exchange.error = StreamError(code: .agentTimeout, message: "The agent was silent for 60 seconds.")
@@ -56,8 +56,8 @@ private var failed: ExchangeRecord {
 private var snapshot: RoomSnapshot {
     let running = StreamSnapshot(
         streamID: StreamID("stream_2"), exchangeID: ExchangeID("exchange_2"), sessionID: sessionID, userID: userID,
-        agentType: "guide", isStreaming: true, messages: [firstMessage], text: Array("Grü".utf8),
-        reasoning: Array("Hm.".utf8), events: [toolCall], startedAt: start)
+        agentType: "guide", regenerateOf: exchangeID, isStreaming: true, messages: [firstMessage],
+        text: Array("Grü".utf8), reasoning: Array("Hm.".utf8), events: [toolCall], startedAt: start)
     let waiting = StreamSnapshot(
         streamID: StreamID("stream_3"), exchangeID: ExchangeID("exchange_3"), sessionID: sessionID, userID: nil,
         agentType: "guide", isStreaming: false, messages: [secondMessage], startedAt: end)
@@ -149,9 +149,14 @@ private let answers: [String: [UInt8]] = [
 private let logEntries: [String: [UInt8]] = [
     "message": ServerFrame.message(roomID: roomID, seq: 42, exchangeID: exchangeID, firstMessage),
     "message-metadata": ServerFrame.message(roomID: roomID, seq: 42, exchangeID: exchangeID, secondMessage),
+    "message-regenerate": ServerFrame.message(
+        roomID: roomID, seq: 42, exchangeID: ExchangeID("exchange_2"), regenerateOf: exchangeID, firstMessage),
     "stream-started": ServerFrame.streamStarted(
         roomID: roomID, seq: 42, streamID: streamID, exchangeID: exchangeID, sessionID: sessionID,
         agentType: "research_paper", startedAt: start),
+    "stream-started-regenerate": ServerFrame.streamStarted(
+        roomID: roomID, seq: 42, streamID: StreamID("stream_2"), exchangeID: ExchangeID("exchange_2"),
+        sessionID: sessionID, agentType: "research_paper", regenerateOf: exchangeID, startedAt: start),
     "chunk": chunk(offset: 0, "Grüße.\n\"So\" \u{1F984}"),
     "chunk-merged": chunk(firstSeq: 40, offset: 7, " More."),
     "reasoning": Array("Hm.".utf8).withUnsafeBytes {

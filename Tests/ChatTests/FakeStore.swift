@@ -13,6 +13,9 @@ final class FakeStore {
     /// Those that were not closed.
     private(set) var sessions: [SessionID: SessionRecord] = [:]
     private var forgotten: Set<ExchangeID> = []
+    /// The order of first commits, and up to where of it an exchange's context reaches.
+    private var numbers: [ExchangeID: Int] = [:]
+    private var toldBefore: [ExchangeID: Int] = [:]
     private(set) var reads: [RoomID: [UserID: (exchange: ExchangeID, at: Timestamp)]] = [:]
     private(set) var violations: [String] = []
     private var keys: [String: (exchange: ExchangeID, text: String)] = [:]
@@ -24,7 +27,11 @@ final class FakeStore {
     /// Puts a room there as if it had been made before.
     func put(_ room: RoomRecord, exchanges: [ExchangeRecord] = []) {
         insert(room)
-        self.exchanges += exchanges
+        for exchange in exchanges {
+            self.exchanges.append(exchange)
+            numbers[exchange.exchangeID] = numbers.count + 1
+            toldBefore[exchange.exchangeID] = numbers.count
+        }
     }
 
     func execute(_ request: StorageRequest) -> StorageResult {
@@ -50,6 +57,11 @@ final class FakeStore {
         case .findStream(let id):
             return .stream(
                 exchanges.first { $0.streamID == id }.map { StoredStream(roomID: $0.roomID, status: $0.status) })
+        case .findExchange(let room, let id):
+            return .exchange(
+                exchanges.first { $0.roomID == room && $0.exchangeID == id && isLive(room) }.map {
+                    RegeneratedExchange(exchangeID: id, sessionID: $0.sessionID, agentType: $0.agentType)
+                })
         case .markRead(let room, let user, let exchange, let now):
             markRead(room, user, exchange, at: now)
             return .stored
@@ -123,6 +135,8 @@ final class FakeStore {
                 row.endedAt = message.timestamp
             }
             exchanges.append(row)
+            numbers[row.exchangeID] = numbers.count + 1
+            toldBefore[row.exchangeID] = row.regenerateOf.map { toldBefore[$0] ?? 0 } ?? numbers.count
             rooms[exchange.roomID]?.messageCount += 1
         }
         change(exchange.exchangeID) { $0.messages.append(message) }
@@ -186,7 +200,8 @@ extension FakeStore {
             return .stored
         case .resetSession(let id, let agent, _): return reset(id, agent)
         case .clearHistory(let room, let session): return clear(room, session)
-        case .context(let id, let agent, let limit): return .context(context(of: id, agent).suffix(limit))
+        case .context(let id, let agent, let exchange, let limit):
+            return .context(context(in: id, agent, of: exchange).suffix(limit))
         default: preconditionFailure("not a request about sessions")
         }
     }
@@ -215,16 +230,25 @@ extension FakeStore {
         exchanges.removeAll { removed.contains($0.exchangeID) }
         keys = keys.filter { !removed.contains($0.value.exchange) }
         forgotten.subtract(removed)
+        for id in removed { toldBefore[id] = nil }
         rooms[room]?.messageCount = exchanges(of: room).count
         return .cleared(removed.count)
     }
 
-    private func context(of id: SessionID, _ agent: String) -> [ContextMessage] {
+    /// The branch of the newest exchange, or of one that is to be answered.
+    private func context(in id: SessionID, _ agent: String, of exchange: ExchangeID?) -> [ContextMessage] {
         guard openSession(id) != nil else { return [] }
-        let remembered = exchanges.filter {
-            $0.sessionID == id && $0.agentType == agent && $0.status.isTerminal && !forgotten.contains($0.exchangeID)
+        var branch: [ExchangeRecord] = []
+        var end = exchange.map { toldBefore[$0] ?? 0 } ?? .max
+        for exchange in exchanges.reversed() {
+            guard exchange.sessionID == id, exchange.agentType == agent, exchange.status.isTerminal,
+                !forgotten.contains(exchange.exchangeID), let number = numbers[exchange.exchangeID], number < end,
+                exchange.regenerateOf == nil || !exchange.text.isEmpty
+            else { continue }
+            branch.append(exchange)
+            end = toldBefore[exchange.exchangeID] ?? 0
         }
-        return remembered.flatMap { exchange in
+        return branch.reversed().flatMap { exchange in
             exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
                 + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
         }

@@ -67,6 +67,25 @@ def test_two_windows_show_the_same_answer_as_it_grows(windows, model, browser):
     assert not browser.problems, browser.problems
 
 
+def test_an_answer_is_made_anew_by_a_button(windows, model, browser):
+    first, second = windows
+    for question, answer in (("One?", "Yes"), ("Two?", "Perhaps")):
+        ask(first, question)
+        call = model.next_call()
+        call.say(answer)
+        call.finish()
+        wait_answer(first, answer)
+        first.wait("document.querySelector('#stop').hidden")
+    first.wait("[...document.querySelectorAll('.answer .again')].at(-1).click() ?? true")
+    call = model.next_call()
+    assert [message["content"] for message in call.body["messages"][-3:]] == ["One?", "Yes", "Two?"]
+    call.say("Certainly")
+    call.finish()
+    for window in windows:
+        wait_answer(window, "Certainly")
+    assert not browser.problems, browser.problems
+
+
 def test_the_other_window_stops_a_slow_answer_and_a_reload_shows_what_was_said(windows, model, browser):
     first, second = windows
     ask(first, "A long story, please")

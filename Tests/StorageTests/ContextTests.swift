@@ -92,6 +92,57 @@ import Wire
         #expect(page.page?.map { $0.exchangeID.text } == ["e", "d", "c", "b", "a"])
     }
 
+    @Test func whoRegeneratesStandsInAnothersPlace() throws {
+        let store = try open()
+        defer { store.close() }
+        func talk(_ name: String, of old: String? = nil, agent: String = "guide", _ answer: String? = nil) {
+            #expect(store.answer(.message("\(name)?", exchange: name, agent: agent, regenerates: old)).isStored)
+            #expect(store.answer(.finish(name, answer ?? "\(name)!")).isStored)
+        }
+        func told(_ name: String? = nil, limit: Int = 20) -> [String]? {
+            store.answer(.context(of: name, limit: limit)).context
+        }
+        func both(_ names: String...) -> [String] { names.flatMap { ["user: \($0)?", "assistant: \($0)!"] } }
+        for name in ["a", "b", "c"] { talk(name) }
+        #expect(told("b") == both("a"))
+        #expect(told("a") == [])
+        #expect(told("unknown") == [])
+        talk("d", of: "b")
+        #expect(told() == both("a", "d"))
+        #expect(told(limit: 3) == ["assistant: a!"] + both("d"))
+        #expect(told("c") == both("a", "b"), "what c was told")
+        #expect(told("d") == both("a"))
+        talk("e", of: "d", "")
+        #expect(told("e") == both("a"), "what d was told")
+        #expect(told() == both("a", "d"), "it said nothing")
+        talk("f", of: "c", agent: "paper")
+        #expect(told() == both("a", "d"), "another agent's")
+        talk("g", of: "c")
+        talk("h")
+        #expect(told() == both("a", "b", "g", "h"))
+        #expect(store.answer(.findExchange(RoomID("r"), ExchangeID("f"))).exchange?.agentType == "paper")
+        #expect(store.answer(.findExchange(RoomID("r"), ExchangeID("f"))).exchange?.sessionID.text == "session_r")
+        #expect(store.answer(.create("other")).isStored)
+        #expect(store.answer(.findExchange(RoomID("other"), ExchangeID("f"))).exchange == nil)
+        let rows = store.answer(.history()).history ?? []
+        #expect(rows.map { $0.regenerateOf?.text } == [nil, nil, nil, "b", "d", "c", "c", nil])
+    }
+
+    @Test func whatRegeneratesARemovedExchangeWasToldNothing() throws {
+        let store = try open()
+        defer { store.close() }
+        talk(store, "a")
+        #expect(store.answer(.message("b?", exchange: "b", regenerates: "a")).isStored)
+        #expect(store.answer(.clear()).cleared == 1)
+        #expect(store.answer(.finish("b", "b!")).isStored)
+        talk(store, "c")
+        #expect(context(store) == ["user: b?", "assistant: b!", "user: c?", "assistant: c!"])
+        #expect(store.answer(.message("d?", exchange: "d", regenerates: "a")).isStored)
+        #expect(store.answer(.context(of: "d")).context == [], "it is of nothing that is there")
+        #expect(store.answer(.context(of: "b")).context == [])
+        #expect(store.answer(.history()).history?.first?.regenerateOf == ExchangeID("a"), "it still says of what")
+    }
+
     @Test func anOlderResetOfAllDoesNotBringBackWhatAnAgentForgot() throws {
         let store = try open()
         defer { store.close() }

@@ -80,6 +80,7 @@ import Wire
         defer { store.close() }
         #expect(store.answer(.context()).context == ["user: hi", "assistant: answer"])
         #expect(store.answer(.page(HistoryFilter(userID: UserID("ada")))).page?.map { $0.text } == ["answer"])
+        #expect(store.answer(.history()).history?.map(\.regenerateOf) == [nil])
         #expect(store.answer(.reset()).cleared == 1)
     }
 }

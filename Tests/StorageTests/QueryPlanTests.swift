@@ -29,7 +29,8 @@ import Wire
             [
                 .loadRoom(RoomID("r")), .history(), .history(before: "e"), .findStream(StreamID("stream_e")),
                 .findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: ""),
-                .findSession(SessionID("s")), .context("s"),
+                .findSession(SessionID("s")), .context("s"), .context(of: "e"),
+                .findExchange(RoomID("r"), ExchangeID("e")),
             ] + HistoryFilter.allShapes.map { .page($0) }
             + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }
         let ends: [StorageRequest] = [
@@ -103,10 +104,10 @@ import Wire
 
     @Test func aContextIsReadByItsSession() throws {
         let connection = try connectionThatRanEverything()
-        let sql = try #require(connection.statements.keys.first { $0.contains("SELECT id, text FROM exchanges") })
+        let sql = try #require(connection.statements.keys.first { $0.contains("SELECT id, text, told_before") })
         var plan: [String] = []
-        try connection.explain(sql, values: 3) { plan.append($0) }
-        #expect(plan == ["SEARCH exchanges USING INDEX exchanges_by_session (session_id=? AND id>?)"])
+        try connection.explain(sql, values: 4) { plan.append($0) }
+        #expect(plan == ["SEARCH exchanges USING INDEX exchanges_by_session (session_id=? AND id>? AND id<?)"])
     }
 
     @Test func whatIsUnreadIsCountedInAnIndexOnly() throws {

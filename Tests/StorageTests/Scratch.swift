@@ -110,6 +110,7 @@ extension StorageResult {
     var nextBefore: ExchangeID? { if case .history(_, let before) = self { before } else { nil } }
     var page: [ExchangeRecord]? { if case .historyPage(let exchanges, _) = self { exchanges } else { nil } }
     var rooms: [RoomListing]? { if case .rooms(let rooms, _) = self { rooms } else { nil } }
+    var exchange: RegeneratedExchange? { if case .exchange(let exchange) = self { exchange } else { nil } }
     var session: SessionRecord? { if case .session(let session) = self { session } else { nil } }
     var cleared: Int? { if case .cleared(let count) = self { count } else { nil } }
     /// Each message as `role: text`.
@@ -119,8 +120,8 @@ extension StorageResult {
     var total: Int? {
         switch self {
         case .historyPage(_, let total), .rooms(_, let total): total
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .history, .session, .cleared, .context,
-            .unavailable:
+        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .history, .session,
+            .cleared, .context, .unavailable:
             nil
         }
     }
@@ -149,14 +150,15 @@ extension StorageRequest {
     /// A message of a user in a room; exchange `e` has stream `stream_e`.
     static func message(
         _ text: String, in room: String = "r", exchange: String, key: String? = nil, user: String = "ada",
-        opens: Bool = true, session: String? = nil, agent: String = "guide", at time: Int64 = 1
+        opens: Bool = true, session: String? = nil, agent: String = "guide", regenerates: String? = nil,
+        at time: Int64 = 1
     ) -> StorageRequest {
         .insertMessage(
             MessageInsertion(
                 exchange: ExchangeRecord(
                     exchangeID: ExchangeID(exchange), streamID: StreamID("stream_\(exchange)"), roomID: RoomID(room),
                     sessionID: SessionID(session ?? "session_\(room)"), userID: UserID(user), agentType: agent,
-                    startedAt: .at(time)),
+                    regenerateOf: regenerates.map { ExchangeID($0) }, startedAt: .at(time)),
                 opensExchange: opens,
                 message: MessageRecord(
                     messageID: key, userID: UserID(user), role: .user, text: text, timestamp: .at(time))))
@@ -212,8 +214,10 @@ extension StorageRequest {
         .clearHistory(RoomID(room), session.map { SessionID($0) })
     }
 
-    static func context(_ session: String = "session_r", agent: String = "guide", limit: Int = 20) -> StorageRequest {
-        .context(SessionID(session), agentType: agent, limit: limit)
+    static func context(
+        _ session: String = "session_r", agent: String = "guide", of exchange: String? = nil, limit: Int = 20
+    ) -> StorageRequest {
+        .context(SessionID(session), agentType: agent, of: exchange.map { ExchangeID($0) }, limit: limit)
     }
 
     static func history(_ room: String = "r", before: String? = nil, limit: Int = 20) -> StorageRequest {

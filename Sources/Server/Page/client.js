@@ -64,8 +64,10 @@ export class HubbubClient extends EventTarget {
     if (roomId && this.state.connection === "online") this.#join();
   }
 
-  send(text) {
-    const entry = { message_id: randomId("msg_", 12), room_id: this.state.room.room_id, text, error: null };
+  /** With an exchange, its answer is made anew: the agent is told what was said before it. */
+  send(text, regenerateOf) {
+    const { room_id } = this.state.room;
+    const entry = { message_id: randomId("msg_", 12), room_id, text, regenerate_of: regenerateOf, error: null };
     this.state.pending.push(entry);
     this.#emit("pending");
     this.#transmit(entry);
@@ -370,8 +372,8 @@ export class HubbubClient extends EventTarget {
 
   async #transmit(entry) {
     try {
-      const { room_id, text, message_id } = entry;
-      const answer = await this.#request("send", { room_id, text, message_id });
+      const { room_id, text, message_id, regenerate_of } = entry;
+      const answer = await this.#request("send", { room_id, text, message_id, regenerate_of });
       entry.isSent = true;
       if (answer.duplicate || this.state.room?.room_id !== room_id) this.discard(entry);
     } catch (error) {

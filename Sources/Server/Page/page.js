@@ -151,6 +151,9 @@ function drawExchange(exchange) {
   drawEvents(answer.querySelector(".events"), exchange.events);
   view.markdown.update(exchange.text);
   drawStatus(answer.querySelector(".status"), exchange);
+  const again = answer.querySelector(".again");
+  again.hidden = isLive(exchange) || !exchange.agent_type;
+  again.onclick = () => send(exchange.messages.map((message) => message.text).join("\n"), exchange.exchange_id);
 }
 
 function drawMessage({ user_id, role, text }) {
@@ -303,10 +306,10 @@ function askFirst(dialog, answer, act) {
 
 // ---- Writing, stopping, scrolling ----
 
-function send(text) {
+function send(text, regenerateOf) {
   if (!state.room || text.trim() === "") return;
   isStuck = true;
-  client.send(text.trim());
+  client.send(text.trim(), regenerateOf);
 }
 
 function fitComposer() {

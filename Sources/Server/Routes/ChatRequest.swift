@@ -19,6 +19,8 @@ struct ChatRequest: Sendable, Equatable {
     var messageID: String?
     /// The agent asked for; `nil` leaves it to the hub.
     var agentType: String?
+    /// The exchange to answer anew.
+    var regenerateOf: ExchangeID?
     /// What to do when the session is busy.
     var busyPolicy = BusyPolicy.queue
     /// The body's `metadata`, with its `resources` under that name.
@@ -41,6 +43,7 @@ struct ChatRequest: Sendable, Equatable {
         request.sessionID = session
         request.agentType = agentType
         request.metadata = metadata
+        request.regenerateOf = regenerateOf
         return request
     }
 }

@@ -33,6 +33,7 @@ enum ChatRoutes {
             agentType: try fields.shortString("agent_type"))
         chat.busyPolicy = try busyPolicy(fields)
         chat.metadata = try metadata(fields)
+        chat.regenerateOf = try fields.identifier("regenerate_of")
         try readLastEventID(head, into: &chat)
         chat.wantsJSON = wantsJSON(head)
         chat.isGet = isGet

@@ -141,6 +141,7 @@ extension JSONWriter {
         field("session_id", exchange.sessionID.text)
         field("room_id", exchange.roomID.text)
         field("agent_type", exchange.agentType)
+        field("regenerate_of", exchange.regenerateOf?.text)
         field("status", exchange.status.rawValue)
         field("user_input", exchange.messages.map(\.text).joined(separator: "\n"))
         field("agent_response", exchange.text)
