@@ -64,6 +64,7 @@ extension Hub {
         case .join(let joins):
             for join in joins { forward(command, to: join.roomID) }
         case .getRoom(let roomID), .updateRoom(let roomID, _), .deleteRoom(let roomID), .leave(let roomID),
+            .setMember(let roomID, _, _), .removeMember(let roomID, _),
             .history(let roomID, _, _), .openSession(let roomID?), .typing(let roomID, _), .read(let roomID, _),
             .clearHistory(let roomID?, nil):
             forward(command, to: roomID)
@@ -149,7 +150,7 @@ extension Hub {
             return
         }
         touch(room)
-        room.cancel(.stream(streamID), command)
+        room.handle(command)
     }
 
     /// Takes a command to its session's room, which may have to be found first.
@@ -175,7 +176,7 @@ extension Hub {
     private func sendSnapshot(of roomID: RoomID, after seq: UInt64, to ref: ConnectionRef, _ cause: JoinCause) {
         if let room = rooms[roomID], room.hasHead {
             touch(room)
-            room.sendSnapshot(to: ref, cause, after: seq)
+            room.snapshotWanted(by: ref, cause, after: seq)
         } else if case .requested(let id) = cause {
             answer(
                 Origin(connection: ref, face: .frame(id: id, type: .join)), .failure(.noRoom), roomID: roomID)
@@ -201,8 +202,8 @@ extension Hub {
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
         case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
         case .unavailable: .failure(.storageUnavailable)
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .session, .cleared,
-            .context:
+        case .stored, .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange,
+            .session, .cleared, .context:
             .success(.empty)
         }
     }

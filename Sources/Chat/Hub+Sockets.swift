@@ -206,6 +206,8 @@ extension Hub {
         case .left(let ref, let origin):
             if let connection = connections[ref] { unsubscribe(connection, from: replica) }
             deliver(.success(.left(roomID)), to: origin, roomID: roomID, barrier: nil)
+        case .removed(let userID):
+            for connection in replica.subscribers where connection.user == userID { cut(connection, from: replica) }
         case .deleted:
             let farewell = SharedBytes.textFrame(ServerFrame.left(roomID: roomID, reason: .deletion))
             // An event stream has its own last event, which comes before this, unless the log is too short for it.
@@ -241,6 +243,19 @@ extension Hub {
         dirtyReplicas.append(replica)
     }
 
+    /// A connection's user is no longer a member: its cursor ends where it is.
+    private func cut(_ connection: Connection, from replica: Replica) {
+        unsubscribe(connection, from: replica)
+        guard connection.isEventStream else {
+            return reply(to: connection, ServerFrame.left(roomID: replica.log.roomID, reason: .membership))
+        }
+        let position = LogPosition(epoch: replica.log.epoch, seq: replica.log.seq)
+        connection.outbox.reply(SharedBytes(StreamEvent.removed(at: position)))
+        connection.isOver = true
+        connection.wasRemoved = true
+        repliesGrew(connection)
+    }
+
     private func joined(_ answer: JoinAnswer, _ replica: Replica) {
         replica.saw(answer)
         guard let connection = connections[answer.connection] else {
@@ -272,6 +287,7 @@ extension Hub {
     private func beginEvents(
         of stream: StreamID, _ answer: JoinAnswer, _ connection: Connection, _ replica: Replica
     ) {
+        guard !connection.isOver else { return }
         if connection.watched == nil { effects.append(.beginEvents(connection.ref)) }
         connection.watched = stream
         connection.outbox.reply(answer.body)

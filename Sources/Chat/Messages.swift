@@ -99,6 +99,8 @@ public enum FlowItem: Sendable {
     case left(ConnectionRef, Origin)
     /// The full state of one aspect of the room.
     case state(StateKind, SharedBytes)
+    /// A user is no longer a member: its cursors end where they are.
+    case removed(UserID)
     /// The room is gone: every cursor drains, then gets `left`.
     case deleted
     /// The home has let go of this replica.

@@ -30,6 +30,10 @@ public enum StorageRequest: Sendable {
     case loadRoom(RoomID)
     /// Writes a room's name and metadata.
     case updateRoom(RoomRecord)
+    /// Makes a user a member of a room, or changes the role of one; `membersMax` is a condition inside the transaction.
+    case setMember(RoomID, MemberRecord, membersMax: Int)
+    /// Ends a membership; answered with how many there were, one or none.
+    case removeMember(RoomID, UserID)
     /// Marks a room deleted, together with the outcomes of what still ran in it.
     case deleteRoom(RoomID, at: Timestamp, outcomes: [ExchangeOutcome])
     /// Inserts a message, its exchange first if `opensExchange`, and moves the room's `last_activity` and count.
@@ -70,7 +74,8 @@ public enum StorageRequest: Sendable {
     /// A page of exchanges by offset, newest first, with the total; cut by count and `Limits.pageBytesMax`, so the next
     /// page's offset is this one's plus the rows that came.
     case historyPage(HistoryFilter, limit: Int, offset: Int)
-    /// A page of a user's rooms, with the total; of their newest exchange as much as `last_message` shows.
+    /// A page of the rooms that a user owns or is a member of, with the total; of their newest exchange as much as
+    /// `last_message` shows.
     case listRooms(UserID, RoomPage)
 }
 
@@ -152,6 +157,8 @@ public enum StorageResult: Sendable {
     case stored
     /// The user has as many rooms as may be.
     case roomLimitReached
+    /// The room has as many members as may be.
+    case memberLimitReached
     /// The room, or `nil` if there is none or it is deleted.
     case room(RoomHead?)
     /// The key was used before: by this exchange; `sameText` tells a retry from a conflict.
@@ -167,7 +174,7 @@ public enum StorageResult: Sendable {
     case rooms([RoomListing], total: Int)
     /// The session, or `nil`.
     case session(SessionRecord?)
-    /// How many exchanges were forgotten or removed.
+    /// How many exchanges were forgotten or removed, or members.
     case cleared(Int)
     case context([ContextMessage])
     /// The disk, the file or the lock failed; nothing of this request was stored.
@@ -230,7 +237,7 @@ public struct RoomHead: Sendable {
     /// The room itself.
     public let room: RoomRecord
     /// Everyone but the owner.
-    public let members: [UserID]
+    public let members: [MemberRecord]
     /// The newest exchanges, oldest first.
     public let history: [ExchangeRecord]
     /// Asks for the exchanges before `history`; `nil` if there are none.
@@ -240,7 +247,8 @@ public struct RoomHead: Sendable {
 
     /// What a room's home needs of a room.
     public init(
-        room: RoomRecord, members: [UserID], history: [ExchangeRecord], nextBefore: ExchangeID?, reads: [ReadMark] = []
+        room: RoomRecord, members: [MemberRecord], history: [ExchangeRecord], nextBefore: ExchangeID?,
+        reads: [ReadMark] = []
     ) {
         self.reads = reads
         self.room = room

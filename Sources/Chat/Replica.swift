@@ -155,6 +155,8 @@ public final class Connection {
     public internal(set) var watched: StreamID?
     /// The event stream has its last event: it ends when everything is sent.
     public internal(set) var isOver = false
+    /// The event stream is over because its reader is no longer a member of the room.
+    public internal(set) var wasRemoved = false
     /// It has asked for more than it takes: the shell is not to read from it.
     public internal(set) var isReadingPaused = false
 

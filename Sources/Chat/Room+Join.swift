@@ -24,6 +24,18 @@ extension Room {
                 number: hub.nextAnswer(), connection: ref, cause: cause, body: body, position: after, missed: missed))
     }
 
+    /// A reader whose cursor or answer fell behind gets a snapshot, unless it left or was removed meanwhile.
+    func snapshotWanted(by ref: ConnectionRef, _ cause: JoinCause, after seq: UInt64) {
+        switch cause {
+        case .requested(let id) where live.watchers[ref] == nil:
+            let error = HubError(.accessDenied, "you left the room, or were removed, before it could be shown")
+            hub.answer(
+                Origin(connection: ref, face: .frame(id: id, type: .join)), .failure(error), roomID: self.id)
+        case .fellBehind where live.watchers[ref] == nil: break
+        case .requested, .fellBehind, .watching: sendSnapshot(to: ref, cause, after: seq)
+        }
+    }
+
     /// - Parameter seq: a kept snapshot that is not later than this was of no use to the reader.
     func sendSnapshot(to ref: ConnectionRef, _ cause: JoinCause, after seq: UInt64? = nil) {
         if case .watching(let stream) = cause {

@@ -49,6 +49,8 @@ final class Room {
         case checkpoint(Turn)
         case outcome(Turn)
         case update(Origin, UserID)
+        case member(MemberRecord, Command)
+        case removal(UserID, Command)
         case deletion([Turn])
         case page(Origin)
         case cancelledMessage(Origin)
@@ -58,7 +60,8 @@ final class Room {
     unowned let hub: Hub
     var phase = Phase.loading(parked: [])
     var record: RoomRecord
-    var members: [UserID] = []
+    /// Everyone but the owner.
+    var members: [UserID: MemberRecord] = [:]
     /// Changes of the record that storage has not answered, oldest first.
     var edits: [RoomRecord] = []
     var history: [ExchangeRecord] = [] {
@@ -160,7 +163,9 @@ final class Room {
     private func perform(_ command: Command) {
         if let error = refusal(of: command) { return refuse(command, error) }
         switch command.request {
-        case .getRoom: answer(command, .success(.room(record)))
+        case .getRoom: answer(command, .success(.roomWithMembers(record, memberList)))
+        case .setMember(_, let userID, let role): setMember(userID, role, command)
+        case .removeMember(_, let userID): removeMember(userID, command)
         case .updateRoom(_, let change): update(change, command)
         case .deleteRoom: delete(command)
         case .join(let joins):
@@ -180,17 +185,6 @@ final class Room {
         case .typing(_, let isActive): setTyping(isActive, command)
         case .read(_, let exchangeID): markRead(exchangeID, command)
         case .auth, .createRoom, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
-        }
-    }
-
-    // MARK: - Who may do what
-
-    /// The one place where ownership is checked. In open mode a room's id is enough for all but changing the room.
-    private func refusal(of command: Command) -> HubError? {
-        switch command.request {
-        case .updateRoom, .deleteRoom:
-            command.user == record.userID ? nil : HubError(.accessDenied, "Access denied: You don't own this room")
-        default: nil
         }
     }
 
@@ -221,6 +215,8 @@ final class Room {
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
         case .update(let origin, let user): updated(origin, user, result)
+        case .member(let member, let command): memberSet(member, command, result)
+        case .removal(let userID, let command): memberRemoved(userID, command, result)
         case .deletion(let turns): deletionStored(turns, result)
         case .cancelledMessage(let origin): answerCancel(origin, result)
         case .page(let origin): hub.answer(origin, hub.answer(to: result), roomID: id)
@@ -261,7 +257,7 @@ final class Room {
     private func becomeLive(_ head: RoomHead) {
         guard case .loading(let parked) = phase else { return }
         record = head.room
-        members = head.members
+        members = Dictionary(uniqueKeysWithValues: head.members.map { ($0.userID, $0) })
         history = head.history
         nextBefore = head.nextBefore
         live.reads = head.reads
@@ -380,17 +376,17 @@ final class Room {
         summaryIsWanted = false
         summarySentAt = now.instant
         let last = turns.last { !$0.record.messages.isEmpty }?.ended ?? history.last
-        for (unread, users) in Dictionary(grouping: [record.userID] + members, by: unread).sorted(by: {
-            $0.key < $1.key
-        }) {
+        for (unread, users) in Dictionary(grouping: everyone, by: unread).sorted(by: { $0.key < $1.key }) {
             notify(.summary, ServerFrame.roomSummary(record, lastExchange: last, unread: unread), users)
         }
     }
 
-    /// Tells the members' homes, grouped by loop.
+    private var everyone: [UserID] { [record.userID] + memberList.map(\.userID) }
+
+    /// Tells the users' homes, grouped by loop; without users those of the owner and all members.
     func notify(_ kind: RoomNotice.Kind, _ payload: [UInt8], _ users: [UserID]? = nil) {
         let notice = RoomNotice(roomID: id, kind: kind, frame: .textFrame(payload))
-        let byLoop = Dictionary(grouping: users ?? [record.userID] + members) { hub.configuration.home(of: $0) }
+        let byLoop = Dictionary(grouping: users ?? everyone) { hub.configuration.home(of: $0) }
         for loop in byLoop.keys.sorted() { hub.send(.notice(byLoop[loop] ?? [], notice), to: loop) }
     }
 }

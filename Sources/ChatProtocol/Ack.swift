@@ -2,8 +2,13 @@ import Wire
 
 /// What a request was answered with; each face of the hub gives it its own form.
 public enum Ack: Sendable, Equatable {
-    /// Answers `create-room`, `get-room` and `update-room`.
+    /// Answers `create-room` and `update-room`.
     case room(RoomRecord)
+    /// Answers `get-room`: with everyone but the owner, in the order of their ids.
+    case roomWithMembers(RoomRecord, [MemberRecord])
+    /// Answers `set-member`; `isNew` unless it changed a member, or nothing.
+    case member(RoomID, MemberRecord, isNew: Bool)
+    case memberRemoved(RoomID, UserID)
     case roomDeleted(RoomID)
     case rooms([RoomListing], total: Int)
     case left(RoomID)

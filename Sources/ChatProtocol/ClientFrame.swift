@@ -24,6 +24,8 @@ public enum ClientFrameType: String, Sendable, CaseIterable {
     case getRoom = "get-room"
     case updateRoom = "update-room"
     case deleteRoom = "delete-room"
+    case setMember = "set-member"
+    case removeMember = "remove-member"
     case listRooms = "list-rooms"
     case join, leave
     case openSession = "open-session"
@@ -45,6 +47,10 @@ public enum ClientRequest: Sendable, Equatable {
     case getRoom(RoomID)
     case updateRoom(RoomID, RoomChange)
     case deleteRoom(RoomID)
+    /// Makes a user a member, or changes a member's role.
+    case setMember(RoomID, UserID, MemberRole)
+    /// Ends a membership: another's by the owner, or one's own.
+    case removeMember(RoomID, UserID)
     case listRooms(RoomPage)
     case join([JoinRequest])
     case leave(RoomID)

@@ -68,6 +68,9 @@ extension FrameFields {
         case .getRoom: .getRoom(try requiredIdentifier("room_id"))
         case .updateRoom: .updateRoom(try requiredIdentifier("room_id"), try RoomChange(decoding: object))
         case .deleteRoom: .deleteRoom(try requiredIdentifier("room_id"))
+        case .setMember:
+            .setMember(try requiredIdentifier("room_id"), try userID(), try MemberRole(decoding: object))
+        case .removeMember: .removeMember(try requiredIdentifier("room_id"), try userID())
         case .listRooms:
             .listRooms(
                 try RoomPage(limit: integer("limit"), offset: integer("offset"), sortBy: string("sort_by")))
@@ -103,6 +106,14 @@ extension FrameFields {
         let token = try required("token", try string("token"))
         guard !token.isEmpty else { throw wrong("token", "not be empty") }
         return token
+    }
+
+    private func userID() throws(HubError) -> UserID {
+        let text = try required("user_id", try string("user_id"))
+        guard UserID.isWellFormed(text) else {
+            throw wrong("user_id", "be 1 to 64 letters, digits, hyphens or underscores")
+        }
+        return UserID(text)
     }
 
     private func joins() throws(HubError) -> [JoinRequest] {

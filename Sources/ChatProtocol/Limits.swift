@@ -53,7 +53,7 @@ public struct Limits: Sendable, Equatable {
     public static let joinedRoomsPerSocket = 100
     /// Sockets one user may hold.
     public var socketsPerUser = 50
-    /// Members of one room.
+    /// Members of one room, beside its owner.
     public static let membersPerRoom = 1_000
     /// Seconds of silence in both directions before a ping; twice that closes.
     public var heartbeatSeconds = 30

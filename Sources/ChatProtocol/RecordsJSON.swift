@@ -33,7 +33,7 @@ extension JSONWriter {
         endObject()
     }
 
-    private mutating func roomMembers(_ room: RoomRecord) {
+    mutating func roomMembers(_ room: RoomRecord) {
         field("room_id", room.roomID.text)
         field("user_id", room.userID.text)
         field("room_name", room.name)

@@ -119,6 +119,7 @@ extension JSONWriter {
         field("response_bytes_max", limits.responseBytesMax)
         field("joined_rooms_per_socket", Limits.joinedRoomsPerSocket)
         field("sockets_per_user", limits.socketsPerUser)
+        field("members_per_room", Limits.membersPerRoom)
         endObject()
     }
 }

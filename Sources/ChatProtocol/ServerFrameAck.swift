@@ -18,6 +18,18 @@ extension JSONWriter {
         case .room(let room):
             key("room")
             self.room(room)
+        case .roomWithMembers(let room, let members):
+            key("room")
+            self.room(room, members: members)
+        case .member(let roomID, let member, _):
+            field("room_id", roomID.text)
+            key("member")
+            beginObject()
+            memberMembers(member)
+            endObject()
+        case .memberRemoved(let roomID, let userID):
+            field("room_id", roomID.text)
+            field("user_id", userID.text)
         case .roomDeleted(let roomID):
             key("room")
             beginObject()

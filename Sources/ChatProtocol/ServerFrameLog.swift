@@ -140,6 +140,26 @@ extension ServerFrame {
         }
     }
 
+    /// The room has a member more, or a member another role.
+    public static func memberJoined(
+        roomID: RoomID, seq: UInt64, _ member: MemberRecord, by userID: UserID
+    ) -> [UInt8] {
+        log("member-joined", roomID, seq) { writer in
+            writer.memberMembers(member)
+            writer.field("by", userID.text)
+        }
+    }
+
+    /// The room has a member less.
+    public static func memberLeft(
+        roomID: RoomID, seq: UInt64, _ member: UserID, by userID: UserID
+    ) -> [UInt8] {
+        log("member-left", roomID, seq) { writer in
+            writer.field("user_id", member.text)
+            writer.field("by", userID.text)
+        }
+    }
+
     /// The last entry of a room's log.
     public static func roomDeleted(roomID: RoomID, seq: UInt64, by userID: UserID) -> [UInt8] {
         log("room-deleted", roomID, seq) { $0.field("by", userID.text) }

@@ -53,6 +53,15 @@ public enum StreamEvent {
         }
     }
 
+    /// The last event for a reader whose membership of the room has ended.
+    public static func removed(at position: LogPosition) -> [UInt8] {
+        event(at: position) { writer in
+            writer.field("status", "error")
+            writer.field("error", "you are no longer a member of this room")
+            writer.field("error_code", ErrorCode.accessDenied.rawValue)
+        }
+    }
+
     /// A line that keeps the connection alive and means nothing.
     public static func comment(_ word: StaticString) -> [UInt8] { Array(": \(word)\n\n".utf8) }
 

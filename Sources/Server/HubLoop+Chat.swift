@@ -123,6 +123,10 @@ extension HubLoop {
             socket.closesWhenSent = true
             return
         }
+        if chat.connection?.wasRemoved == true, case .http(let stage) = socket.stage, let pending = stage.pending {
+            let error = HubError(.accessDenied, "Access denied: you are no longer a member of this room")
+            return advance(chat, .failure(error), on: socket, pending)
+        }
         read(chat, socket)
     }
 

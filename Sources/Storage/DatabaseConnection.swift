@@ -75,10 +75,12 @@ final class DatabaseConnection {
     }
 
     /// Makes something of the first row, or `nil` of none.
-    func first<Value>(_ sql: String, _ values: SQLValue..., read: (Row) -> Value) throws(SQLiteError) -> Value? {
+    func first<Value>(
+        _ sql: String, _ values: SQLValue..., read: (Row) throws(SQLiteError) -> Value
+    ) throws(SQLiteError) -> Value? {
         var value: Value?
         try each(sql, values: values) { (row) throws(SQLiteError) in
-            value = read(row)
+            value = try read(row)
             return false
         }
         return value

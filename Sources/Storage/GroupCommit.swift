@@ -84,8 +84,8 @@ extension StorageResult {
     fileprivate var isKept: Bool {
         switch self {
         case .stored, .cleared: true
-        case .roomLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .history, .historyPage, .rooms,
-            .session, .context, .unavailable:
+        case .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .history,
+            .historyPage, .rooms, .session, .context, .unavailable:
             false
         }
     }

@@ -187,6 +187,12 @@ extension StorageRequest {
             .read { (reader) throws(SQLiteError) in try reader.loadRoom(roomID) }
         case .updateRoom(let room):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.updateRoom(room) }
+        case .setMember(let roomID, let member, let max):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in
+                try writer.setMember(roomID, member, membersMax: max)
+            }
+        case .removeMember(let roomID, let userID):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.removeMember(roomID, userID) }
         case .deleteRoom(let roomID, let now, let outcomes):
             .write(bytes: outcomes.reduce(0) { $0 + $1.bytes }) { (writer) throws(SQLiteError) in
                 try writer.deleteRoom(roomID, at: now, outcomes: outcomes)

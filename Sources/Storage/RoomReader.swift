@@ -11,18 +11,10 @@ struct RoomReader {
             "SELECT \(roomColumns) FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)
         ) { (rowID: $0.int(0), room: RoomRecord(row: $0)) }
         guard let (rowID, room) = found else { return .room(nil) }
-        var members: [UserID] = []
-        try connection.each(
-            "SELECT user_id FROM members WHERE room = ? AND user_id <> ? ORDER BY user_id", .int(rowID),
-            .text(room.userID.text)
-        ) { (row) throws(SQLiteError) in
-            members.append(UserID(row.text(0)))
-            return true
-        }
         let page = try exchanges(of: roomID, rowID, before: .max, limit: Limits.snapshotExchangesMax)
         return .room(
             RoomHead(
-                room: room, members: members, history: page.exchanges, nextBefore: page.nextBefore,
+                room: room, members: try members(of: rowID), history: page.exchanges, nextBefore: page.nextBefore,
                 reads: try reads(of: rowID)))
     }
 
@@ -95,41 +87,6 @@ struct RoomReader {
         return .historyPage(page, total: total)
     }
 
-    func listRooms(_ userID: UserID, _ page: RoomPage) throws(SQLiteError) -> StorageResult {
-        let order =
-            switch page.order {
-            case .lastActivity: "last_activity DESC"
-            case .createdAt: "created_at DESC"
-            case .roomName: "room_name"
-            }
-        let total = try connection.first(
-            "SELECT count(*) FROM rooms WHERE user_id = ? AND deleted_at IS NULL", .text(userID.text)
-        ) { Int($0.int(0)) }
-        var rooms: [RoomListing] = []
-        try connection.each(
-            """
-            SELECT \(roomColumns), CASE WHEN reads.exchange IS NULL THEN rooms.exchange_count ELSE (
-                    SELECT count(*) FROM exchanges AS later
-                    WHERE later.room = rooms.id AND later.id > reads.exchange) END, \(previewColumns)
-            FROM rooms LEFT JOIN reads ON reads.room = rooms.id AND reads.user_id = ? LEFT JOIN exchanges
-                ON exchanges.id = (SELECT max(newest.id) FROM exchanges AS newest WHERE newest.room = rooms.id)
-            WHERE rooms.user_id = ? AND rooms.deleted_at IS NULL
-            ORDER BY rooms.\(order), rooms.room_id LIMIT ? OFFSET ?
-            """, .text(userID.text), .text(userID.text), .int(max(page.limit, 0)), .int(page.offset)
-        ) { (row) throws(SQLiteError) in
-            let room = RoomRecord(row: row)
-            var newest: ExchangeRecord?
-            let first = roomColumnCount + 1
-            if !row.isNull(first) {
-                newest = try preview(StoredExchange(row: row, roomID: room.roomID, first: first))
-            }
-            rooms.append(
-                RoomListing(room: room, lastExchange: newest, unread: Int(row.int(roomColumnCount))))
-            return true
-        }
-        return .rooms(rooms, total: total ?? 0)
-    }
-
     private func reads(of room: Int64) throws(SQLiteError) -> [ReadMark] {
         var reads: [ReadMark] = []
         try connection.each(
@@ -197,7 +154,7 @@ struct RoomReader {
     }
 
     /// Adds the starts of the messages and, while the exchange runs, of the response so far.
-    private func preview(_ stored: StoredExchange) throws(SQLiteError) -> ExchangeRecord {
+    func preview(_ stored: StoredExchange) throws(SQLiteError) -> ExchangeRecord {
         var exchange = stored.record
         if !exchange.status.isTerminal {
             var text: [UInt8] = []

@@ -16,6 +16,8 @@ private let requests: [String: ClientRequest] = [
     "update-room-metadata": .updateRoom(
         RoomID("room_1"), RoomChange(metadata: ["tags": nil, "colour": "green"])),
     "delete-room": .deleteRoom(RoomID("room_1")),
+    "set-member": .setMember(RoomID("room_1"), UserID("user_2"), .editor),
+    "remove-member": .removeMember(RoomID("room_1"), UserID("user_2")),
     "list-rooms": .listRooms(RoomPage()),
     "list-rooms-page": .listRooms(RoomPage(limit: 200, offset: 40, order: .roomName)),
     "join": .join([JoinRequest(roomID: RoomID("room_1"))]),

@@ -14,6 +14,9 @@ private let room = RoomRecord(
     roomID: roomID, userID: userID, name: "Kidney Disease Discussion", createdAt: start, lastActivity: end,
     messageCount: 1, metadata: ["tags": ["kidney"]], defaultSessionID: sessionID)
 
+private let editor = MemberRecord(userID: UserID("user_2"), role: .editor, joinedAt: start)
+private let viewer = MemberRecord(userID: UserID("user_3"), role: .viewer, joinedAt: end)
+
 private let session = SessionRecord(
     sessionID: sessionID, userID: userID, roomID: roomID, createdAt: start, expiresAt: end)
 private let defaultSession = SessionRecord(
@@ -93,6 +96,9 @@ private let answers: [String: [UInt8]] = [
     "welcome": ServerFrame.welcome(
         connectionID: "connection_1", userID: userID, heartbeatSeconds: 30, limits: Limits()),
     "ack-room": ServerFrame.ack(id: "1", for: .createRoom, .room(room)),
+    "ack-room-members": ServerFrame.ack(id: "1", for: .getRoom, .roomWithMembers(room, [editor, viewer])),
+    "ack-member": ServerFrame.ack(id: "1", for: .setMember, .member(roomID, editor, isNew: true)),
+    "ack-member-removed": ServerFrame.ack(id: "1", for: .removeMember, .memberRemoved(roomID, editor.userID)),
     "ack-room-deleted": ServerFrame.ack(id: "1", for: .deleteRoom, .roomDeleted(roomID)),
     "ack-rooms": ServerFrame.ack(
         id: "1", for: .listRooms,
@@ -190,6 +196,8 @@ private let logEntries: [String: [UInt8]] = [
     "history-cleared": ServerFrame.historyCleared(roomID: roomID, seq: 42, sessionID: sessionID, by: userID),
     "history-cleared-room": ServerFrame.historyCleared(roomID: roomID, seq: 42, sessionID: nil, by: userID),
     "room-updated": ServerFrame.roomUpdated(room, seq: 42, by: userID),
+    "member-joined": ServerFrame.memberJoined(roomID: roomID, seq: 42, editor, by: userID),
+    "member-left": ServerFrame.memberLeft(roomID: roomID, seq: 42, editor.userID, by: userID),
     "room-deleted": ServerFrame.roomDeleted(roomID: roomID, seq: 42, by: userID),
 ]
 

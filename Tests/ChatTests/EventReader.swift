@@ -48,7 +48,8 @@ final class EventReader {
     var status: String { events.last?.data.text("status") ?? "" }
     var errorCode: String { events.last?.data.text("error_code") ?? "" }
     var hasEnded: Bool { !events.isEmpty && status != "streaming" }
-    var isLost: Bool { errorCode == "POSITION_LOST" }
+    /// It ended before the answer did.
+    var isLost: Bool { errorCode == "POSITION_LOST" || errorCode == "ACCESS_DENIED" }
     var isEmpty: Bool { answer == .success(.empty) }
 
     /// The text up to one of its events, or all of it.
@@ -161,7 +162,7 @@ extension HubWorld {
     /// - Parameter earlier: a reader to go on from, behind one of its events or behind all of them.
     @discardableResult
     func watch(
-        _ session: String, stream: String? = nil, text: String? = nil, loop: Int = 0,
+        _ session: String, stream: String? = nil, text: String? = nil, user: String = "ann", loop: Int = 0,
         after earlier: (EventReader, EventReader.Event?)? = nil, budget: Int = .max, running: Bool = true
     ) -> EventReader {
         let reader = EventReader(world: self, loop: loop, session: session, from: earlier)
@@ -170,7 +171,7 @@ extension HubWorld {
         let request = WatchRequest(
             sessionID: SessionID(session), streamID: (stream ?? reader.named).map { StreamID($0) },
             after: reader.position, text: text)
-        reader.connection = hubs[loop].watch(request, user: UserID("ann"), from: reader.ref, now: now)
+        reader.connection = hubs[loop].watch(request, user: UserID(user), from: reader.ref, now: now)
         finishTurn(loop)
         if running { run() }
         return reader

@@ -17,6 +17,7 @@ final class FakeStore {
     private var numbers: [ExchangeID: Int] = [:]
     private var toldBefore: [ExchangeID: Int] = [:]
     private(set) var reads: [RoomID: [UserID: (exchange: ExchangeID, at: Timestamp)]] = [:]
+    private(set) var members: [RoomID: [UserID: MemberRecord]] = [:]
     private(set) var violations: [String] = []
     private var keys: [String: (exchange: ExchangeID, text: String)] = [:]
     /// Requests that fail while they match.
@@ -47,6 +48,9 @@ final class FakeStore {
             for outcome in outcomes { _ = finish(outcome) }
             deleted.insert(id)
             return .stored
+        case .setMember(let id, let member, let max): return set(member, of: id, max)
+        case .removeMember(let id, let user):
+            return isLive(id) ? .cleared(members[id]?.removeValue(forKey: user) == nil ? 0 : 1) : .unavailable
         case .insertMessage(let insertion): return insert(insertion)
         case .findMessage(let room, let user, let key, let text): return find(room, user, key, text)
         case .startExchange(let id, _):
@@ -73,7 +77,9 @@ final class FakeStore {
         case .createSession, .findSession, .touchSession, .closeSession, .resetSession, .clearHistory, .context:
             return executeOnSession(request)
         case .listRooms(let user, _):
-            let mine = rooms.values.filter { $0.userID == user && !deleted.contains($0.roomID) }
+            let mine = rooms.values.filter {
+                ($0.userID == user || members[$0.roomID]?[user] != nil) && !deleted.contains($0.roomID)
+            }
             let listings = mine.sorted { $0.roomID.text < $1.roomID.text }.map {
                 RoomListing(room: $0, lastExchange: nil, unread: unread(in: $0.roomID, by: user))
             }
@@ -110,8 +116,18 @@ final class FakeStore {
         let all = exchanges(of: id)
         let newest = Array(all.suffix(Limits.snapshotExchangesMax))
         return RoomHead(
-            room: room, members: [], history: newest,
+            room: room, members: (members[id] ?? [:]).values.sorted { $0.userID.text < $1.userID.text },
+            history: newest,
             nextBefore: newest.count < all.count ? newest.first?.exchangeID : nil, reads: marks(of: id))
+    }
+
+    private func set(_ member: MemberRecord, of room: RoomID, _ max: Int) -> StorageResult {
+        guard isLive(room) else { return .unavailable }
+        let old = members[room]?[member.userID]
+        guard old != nil || members[room]?.count ?? 0 < max else { return .memberLimitReached }
+        members[room, default: [:]][member.userID] = MemberRecord(
+            userID: member.userID, role: member.role, joinedAt: old?.joinedAt ?? member.joinedAt)
+        return .stored
     }
 
     private func key(_ room: RoomID, _ user: UserID, _ key: String) -> String { "\(room)|\(user)|\(key)" }

@@ -71,6 +71,11 @@ import Wire
         case ..<16: client.post("reset", ["session_id": .string(session)])
         case ..<18: client.post("clear-history", ["session_id": .string(session)])
         case ..<19: client.post("clear-history", ["room_id": .string(room)])
+        case ..<22:
+            let (user, role) = (pick(Self.users, world) ?? "", pick(["editor", "editor", "viewer"], world) ?? "")
+            client.post("set-member", ["room_id": .string(room), "user_id": .string(user), "role": .string(role)])
+        case ..<24:
+            client.post("remove-member", ["room_id": .string(room), "user_id": .string(pick(Self.users, world) ?? "")])
         case ..<45:
             let policy: JSONValue = Int.random(in: 0..<4, using: &world.random) == 0 ? "interrupt" : "queue"
             client.postSend(

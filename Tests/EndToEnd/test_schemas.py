@@ -203,7 +203,9 @@ def test_what_a_live_hub_sends_fits_the_schemas(hub, open_client, model):
 
     client.ask("history", room_id=room_id, limit=2)
     client.ask("list-rooms")
+    client.ask("set-member", room_id=room_id, user_id="ben", role="viewer")
     client.ask("get-room", room_id=room_id)
+    client.ask("remove-member", room_id=room_id, user_id="ben")
     client.ask("update-room", room_id=room_id, room_name="Dialysis")
     client.join(room_id)
     watcher.ask("leave", room_id=room_id)
@@ -233,7 +235,7 @@ def test_what_a_live_hub_sends_fits_the_schemas(hub, open_client, model):
     assert {frame["type"] for frame in sent} >= {
         "welcome", "ack", "error", "pong", "joined", "left", "message", "stream-started", "chunk", "reasoning",
         "tool-call", "stream-ended", "reset", "history-cleared", "room-updated", "room-deleted", "room-added",
-        "room-removed", "room-summary"}
+        "room-removed", "room-summary", "member-joined", "member-left"}
 
 
 # AsyncAPI.

@@ -95,7 +95,8 @@ import Wire
     @Test func changesAndDeletionsSaySo() throws {
         let path = "/api/rooms/room_1"
         let updated = RouteRendering.roomUpdated.response(for: .success(.room(room)), at: noon, path: path)
-        let fetched = RouteRendering.roomFetched.response(for: .success(.room(room)), at: noon, path: path)
+        let fetched = RouteRendering.roomFetched.response(
+            for: .success(.roomWithMembers(room, [])), at: noon, path: path)
         let deleted = RouteRendering.roomDeleted.response(
             for: .success(.roomDeleted(room.roomID)), at: noon, path: path)
         let messages = try [updated, fetched, deleted].map {
@@ -104,6 +105,31 @@ import Wire
         #expect(
             messages == ["Room updated successfully", "Room retrieved successfully", "Room deleted successfully"])
         #expect([updated, fetched, deleted].allSatisfy { $0.head.status == 200 })
+    }
+
+    @Test(arguments: [(true, 201, "Member added successfully"), (false, 200, "Member updated successfully")])
+    func aMemberIsShownWithItsRoom(isNew: Bool, status: Int, message: String) throws {
+        let member = MemberRecord(userID: UserID("user_2"), role: .viewer, joinedAt: noon)
+        let set = RouteRendering.memberSet.response(
+            for: .success(.member(room.roomID, member, isNew: isNew)), at: noon, path: "/")
+        #expect(set.head.status == status)
+        let envelope = try JSONValue(parsing: set.body).object
+        #expect(envelope?["message"]?.string == message)
+        let shown: JSONObject = [
+            "user_id": "user_2", "role": "viewer", "joined_at": .string(noon.rfc3339),
+        ]
+        var data = shown
+        data["room_id"] = .string(room.roomID.text)
+        #expect(envelope?["data"]?.object == data)
+        let fetched = RouteRendering.roomFetched.response(
+            for: .success(.roomWithMembers(room, [member])), at: noon, path: "/")
+        let found = try JSONValue(parsing: fetched.body).object?["data"]?.object
+        #expect(found?["members"] == [.object(shown)] && found?["user_id"]?.string == room.userID.text)
+        let removed = RouteRendering.memberRemoved.response(
+            for: .success(.memberRemoved(room.roomID, member.userID)), at: noon, path: "/")
+        #expect(
+            try JSONValue(parsing: removed.body).object?["data"]
+                == ["room_id": .string(room.roomID.text), "user_id": "user_2"])
     }
 
     @Test func aFullAccountIsRefusedAsTheSeedHasItWithThePath() {

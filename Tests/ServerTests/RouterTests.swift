@@ -106,6 +106,20 @@ private let notFound = refused(404, "NOT_FOUND")
         RouteCase(
             "GET", "/api/rooms/?user_id=user_123&user_id=other",
             gives: .command(user, .listRooms(RoomPage()), .rooms(limit: 50, offset: 0))),
+        RouteCase(
+            "PUT", "/api/rooms/room_1/members/user_2", #"{"user_id":"user_123","role":"viewer"}"#,
+            gives: .command(user, .setMember(room, UserID("user_2"), .viewer), .memberSet)),
+        RouteCase(
+            "PUT", "/api/rooms/room_1/members/user_2?user_id=user_123", #"{"role":"editor"}"#,
+            gives: .command(user, .setMember(room, UserID("user_2"), .editor), .memberSet)),
+        RouteCase(
+            "DELETE", "/api/rooms/room_1/members/user_2?user_id=user_123",
+            gives: .command(user, .removeMember(room, UserID("user_2")), .memberRemoved)),
+        RouteCase("PUT", "/api/rooms/room_1/members/user_2", #"{"role":"editor"}"#, gives: invalid),
+        RouteCase("PUT", "/api/rooms/room_1/members/user_2", #"{"user_id":"user_123"}"#, gives: invalid),
+        RouteCase("PUT", "/api/rooms/room_1/members/a.b", #"{"user_id":"a","role":"editor"}"#, gives: notFound),
+        RouteCase("DELETE", "/api/rooms/room_1/members/user_2", gives: invalid),
+        RouteCase("GET", "/api/rooms/room_1/members", gives: notFound),
         RouteCase("GET", "/api/rooms/room_1", gives: .command(anonymous, .getRoom(room), .roomFetched)),
         RouteCase("GET", "/api/rooms/room_1/", gives: .command(anonymous, .getRoom(room), .roomFetched)),
         RouteCase("GET", "/%61pi/rooms/room%5F1", gives: .command(anonymous, .getRoom(room), .roomFetched)),
@@ -186,6 +200,7 @@ private let notFound = refused(404, "NOT_FOUND")
         RouteCase("GET", "/ws/echo", gives: notFound),
         RouteCase("PUT", "/api/rooms", gives: refused(405, "METHOD_NOT_ALLOWED")),
         RouteCase("POST", "/api/rooms/room_1", gives: refused(405, "METHOD_NOT_ALLOWED")),
+        RouteCase("GET", "/api/rooms/room_1/members/user_2", gives: refused(405, "METHOD_NOT_ALLOWED")),
         RouteCase("DELETE", "/api/rooms/room_1/history", gives: refused(405, "METHOD_NOT_ALLOWED")),
         RouteCase("POST", "/ws", gives: refused(405, "METHOD_NOT_ALLOWED")),
         RouteCase("OPTIONS", "/api/rooms", gives: .status(204, code: nil)),

@@ -35,18 +35,6 @@ import Wire
         #expect(store.answer(.updateRoom(.example("missing"))).isUnavailable)
     }
 
-    @Test func membersAreEveryoneButTheOwner() throws {
-        let store = try scratch.open()
-        defer { store.close() }
-        #expect(store.answer(.create("r")).isStored)
-        store.onWriter(
-            """
-            INSERT INTO members (room, user_id, role, joined_at)
-            VALUES (1, 'cyd', 'viewer', 0), (1, 'ada', 'owner', 0), (1, 'bob', 'editor', 0)
-            """)
-        #expect(store.answer(.loadRoom(RoomID("r"))).head?.members == [UserID("bob"), UserID("cyd")])
-    }
-
     @Test func deletingARoomEndsWhatRanInItAndHidesIt() throws {
         let store = try scratch.open()
         defer { store.close() }

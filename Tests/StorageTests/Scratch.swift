@@ -103,6 +103,7 @@ extension StorageResult {
     var isStored: Bool { if case .stored = self { true } else { false } }
     var isUnavailable: Bool { if case .unavailable = self { true } else { false } }
     var isRoomLimitReached: Bool { if case .roomLimitReached = self { true } else { false } }
+    var isMemberLimitReached: Bool { if case .memberLimitReached = self { true } else { false } }
     var head: RoomHead? { if case .room(let head) = self { head } else { nil } }
     var duplicate: StoredMessage? { if case .duplicate(let message) = self { message } else { nil } }
     var stream: StoredStream? { if case .stream(let stream) = self { stream } else { nil } }
@@ -120,8 +121,8 @@ extension StorageResult {
     var total: Int? {
         switch self {
         case .historyPage(_, let total), .rooms(_, let total): total
-        case .stored, .roomLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .history, .session,
-            .cleared, .context, .unavailable:
+        case .stored, .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange,
+            .history, .session, .cleared, .context, .unavailable:
             nil
         }
     }
@@ -145,6 +146,17 @@ extension RoomRecord {
 extension StorageRequest {
     static func create(_ id: String, owner: String = "ada", roomsMax: Int = 0) -> StorageRequest {
         .createRoom(.example(id, owner: owner), roomsMax: roomsMax)
+    }
+
+    static func member(
+        _ user: String, of room: String = "r", _ role: MemberRole = .editor, at time: Int64 = 3, max: Int = 1_000
+    ) -> StorageRequest {
+        .setMember(
+            RoomID(room), MemberRecord(userID: UserID(user), role: role, joinedAt: .at(time)), membersMax: max)
+    }
+
+    static func noMember(_ user: String, of room: String = "r") -> StorageRequest {
+        .removeMember(RoomID(room), UserID(user))
     }
 
     /// A message of a user in a room; exchange `e` has stream `stream_e`.

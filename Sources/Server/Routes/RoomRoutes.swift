@@ -1,7 +1,7 @@
 import ChatProtocol
 import Wire
 
-/// The six operations of `/api/rooms`, from request to command.
+/// The operations of `/api/rooms`, from request to command.
 enum RoomRoutes {
     /// `/api/rooms`: a list, or with `POST` a new room.
     static func rooms(_ request: HTTPRequest) throws(RouteFault) -> Routed {
@@ -47,6 +47,19 @@ enum RoomRoutes {
             let user = try RequestFields(query: request.head).user()
             return .command(user: user, request: .getRoom(roomID), render: .roomFetched)
         }
+    }
+
+    /// `/api/rooms/{room_id}/members/{user_id}`: a member by `PUT`, none by `DELETE`. The `user_id` of body or query is
+    /// who asks, as everywhere.
+    static func member(_ userID: UserID, of roomID: RoomID, _ request: HTTPRequest) throws(RouteFault) -> Routed {
+        guard request.head.method == "PUT" else {
+            let user = try RequestFields(query: request.head).requiredUser()
+            return .command(user: user, request: .removeMember(roomID, userID), render: .memberRemoved)
+        }
+        let fields = try RequestFields(request)
+        let user = try fields.requiredUser()
+        let role = try refusable { () throws(HubError) in try MemberRole(decoding: fields.body) }
+        return .command(user: user, request: .setMember(roomID, userID, role), render: .memberSet)
     }
 
     /// `/api/rooms/{room_id}/history`.

@@ -7,6 +7,8 @@ enum RouteRendering: Sendable, Equatable {
     case roomFetched
     case roomUpdated
     case roomDeleted
+    case memberSet
+    case memberRemoved
     case rooms(limit: Int, offset: Int)
     /// As `rooms`, at the path that clients are to leave.
     case deprecatedRooms(limit: Int, offset: Int)
@@ -35,8 +37,10 @@ enum RouteRendering: Sendable, Equatable {
         switch (self, ack) {
         case (.roomCreated, .room(let room)):
             return Self.created("Room", at: "/api/rooms/" + room.roomID.text, now) { $0.room(room) }
-        case (.roomFetched, .room(let room)):
-            return Envelope.success(message: "Room retrieved successfully", at: now) { $0.room(room) }
+        case (.roomFetched, .roomWithMembers(let room, let members)):
+            return Envelope.success(message: "Room retrieved successfully", at: now) {
+                $0.room(room, members: members)
+            }
         case (.roomUpdated, .room(let room)):
             return Envelope.success(message: "Room updated successfully", at: now) { $0.room(room) }
         case (.roomDeleted, .roomDeleted(let roomID)):
@@ -54,7 +58,29 @@ enum RouteRendering: Sendable, Equatable {
             return Envelope.success(message: "History retrieved successfully", at: now) { writer in
                 writer.page("history", exchanges, total: total, limit: limit, offset: offset) { $0.historyRow($1) }
             }
+        case (.memberSet, .member(let roomID, let member, let isNew)):
+            return Self.memberSet(roomID, member, isNew: isNew, at: now)
+        case (.memberRemoved, .memberRemoved(let roomID, let userID)):
+            return Envelope.success(message: "Member removed successfully", at: now) { writer in
+                writer.beginObject()
+                writer.field("room_id", roomID.text)
+                writer.field("user_id", userID.text)
+                writer.endObject()
+            }
         default: return sessionSuccess(ack, at: now)
+        }
+    }
+
+    /// 201 where there was no such member (RFC 9110 section 9.3.4).
+    private static func memberSet(
+        _ roomID: RoomID, _ member: MemberRecord, isNew: Bool, at now: Timestamp
+    ) -> HTTPResponse {
+        let message = isNew ? "Member added successfully" : "Member updated successfully"
+        return Envelope.success(status: isNew ? 201 : 200, message: message, at: now) { writer in
+            writer.beginObject()
+            writer.field("room_id", roomID.text)
+            writer.memberMembers(member)
+            writer.endObject()
         }
     }
 

@@ -63,6 +63,7 @@ struct Router: Sendable {
         case .asset(let asset): return .respond(asset.response(to: request.head))
         case .rooms: return try RoomRoutes.rooms(request)
         case .room(let roomID): return try RoomRoutes.room(roomID, request)
+        case .member(let roomID, let userID): return try RoomRoutes.member(userID, of: roomID, request)
         case .history(let roomID): return try RoomRoutes.history(roomID, request)
         case .sessionCreation: return try SessionRoutes.create(request)
         case .session(let sessionID): return try SessionRoutes.session(sessionID, request)
@@ -96,6 +97,9 @@ struct Router: Sendable {
         case ("rooms", 0): return .rooms
         case ("rooms", 1): return identifier(rest[2]).map(Endpoint.room)
         case ("rooms", 2) where rest[3] == "history": return identifier(rest[2]).map(Endpoint.history)
+        case ("rooms", 3) where rest[3] == "members":
+            guard let roomID: RoomID = identifier(rest[2]), let userID: UserID = identifier(rest[4]) else { return nil }
+            return .member(roomID, userID)
         case ("session", 1) where rest[2] == "create": return .sessionCreation
         case ("session", 1): return identifier(rest[2]).map(Endpoint.session)
         case ("session", 2): return identifier(rest[2]).flatMap { Endpoint.session($0, operation: rest[3]) }
@@ -135,6 +139,7 @@ private enum Endpoint {
     case asset(Asset)
     case rooms
     case room(RoomID)
+    case member(RoomID, UserID)
     case history(RoomID)
     case sessionCreation
     case session(SessionID)
@@ -171,6 +176,7 @@ private enum Endpoint {
         case .root, .asset, .history, .chatHistory, .deprecatedRooms, .health: ["GET", "HEAD", "OPTIONS"]
         case .rooms: ["GET", "HEAD", "POST", "OPTIONS"]
         case .room: ["GET", "HEAD", "PATCH", "DELETE", "OPTIONS"]
+        case .member: ["PUT", "DELETE", "OPTIONS"]
         case .session: ["GET", "HEAD", "DELETE", "OPTIONS"]
         case .sessionCreation, .sessionReset, .sessionStop: ["POST", "OPTIONS"]
         case .sessionHistory: ["DELETE", "OPTIONS"]
