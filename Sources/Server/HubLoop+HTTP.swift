@@ -51,7 +51,7 @@ extension HubLoop {
 
     private func refuse(_ error: HTTPParseError, on socket: Socket, _ stage: HTTPStage) {
         stage.pending = PendingRequest(rendering: nil, path: "", keepsAlive: false, wantsBody: true)
-        finish(Envelope.refusal(.unreadable(error), at: now.timestamp, path: stage.head?.path ?? ""), on: socket)
+        finish(Envelope.refusal(.unreadable(error), at: now.timestamp, path: stage.parser.path ?? ""), on: socket)
     }
 
     private func handle(_ request: HTTPRequest, on socket: Socket, _ stage: HTTPStage) {

@@ -21,6 +21,8 @@ public struct HTTPRequestParser: Sendable {
     private var headers = HTTPHeaders()
     private var body: HTTPBodyReader?
     private var failure: HTTPParseError?
+    /// The path of the request whose line was read last, until it ends; also of one that was refused.
+    public private(set) var path: String?
 
     /// A parser before its first request.
     public init(limits: HTTPLimits = HTTPLimits()) {
@@ -50,6 +52,7 @@ public struct HTTPRequestParser: Sendable {
                 while let piece = try body?.next(&rest) { sink(.body(piece)) }
                 if let body, body.isEnded {
                     startRequest()
+                    path = nil
                     sink(.end)
                     break
                 }
@@ -79,6 +82,7 @@ public struct HTTPRequestParser: Sendable {
             // An empty line before a request is the end of a body that an old client has miscounted (section 2.2).
             guard let line, !line.isEmpty else { return nil }
             self.requestLine = try HTTPRequestLine(line)
+            path = self.requestLine?.target.path
             headBudget += startLineBudget
             return nil
         }

@@ -92,6 +92,9 @@ MALFORMED = {
 }
 
 
+UNREADABLE_LINES = list(MALFORMED)[:list(MALFORMED).index("no Host")]
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_is_no_request_is_refused_and_the_connection_closed(hub, name):
     data, status = MALFORMED[name]
@@ -100,6 +103,9 @@ def test_what_is_no_request_is_refused_and_the_connection_closed(hub, name):
         assert (response.status, response.headers.get("connection")) == (status, "close"), response.body
         assert response.headers["content-type"].startswith("application/json")
         assert response.json["success"] is False and response.json["error_code"]
+        # The path is known as soon as the first line makes sense.
+        path = data.split(b" ")[1].decode() if name not in UNREADABLE_LINES else ""
+        assert response.json["path"] == path
         assert connection.is_closed()
 
 
@@ -120,7 +126,10 @@ def padded_line(size):
 ], ids=["head at", "head over", "head far over", "line at", "line over", "headers at"])
 def test_the_heads_limits_hold_to_the_byte(hub, data, status):
     with RawConnection(hub) as connection:
-        assert connection.request(data).status == status
+        response = connection.request(data)
+        assert response.status == status
+        if status != 200:
+            assert response.json["path"] == ("/healthz" if status == 431 else "")
 
 
 def room_body(size):
@@ -146,12 +155,14 @@ def test_the_bodys_limit_holds_to_the_byte(hub, data, status):
         assert response.status == status
         if status == 413:
             assert response.json["error_code"] == "MESSAGE_TOO_LARGE" and str(BODY_MAX) in response.json["error"]
+            assert response.json["path"] == "/api/rooms"
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(hub):
     with RawConnection(hub) as connection:
         head = request("POST /api/rooms HTTP/1.1", f"Content-Length: {BODY_MAX + 1}", "Expect: 100-continue")
-        assert connection.request(head).status == 413
+        response = connection.request(head)
+        assert response.status == 413 and response.json["path"] == "/api/rooms"
 
 
 ROUTES = [

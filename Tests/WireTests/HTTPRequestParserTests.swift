@@ -133,6 +133,18 @@ struct HTTPRequestParserTests {
         }
     }
 
+    @Test func knowsThePathOfWhatIsRefused() {
+        var parser = HTTPRequestParser()
+        func receive(_ text: String) { _ = try? bytes(text).withUnsafeBytes { try parser.receive($0) { _ in } } }
+        #expect(parser.path == nil)
+        receive("GET /a?b HTTP/1.1\r\nHost")
+        #expect(parser.path == "/a")
+        receive(": a\r\n\r\n")
+        #expect(parser.path == nil, "it has ended")
+        receive("POST /c HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n")
+        #expect(parser.path == "/c")
+    }
+
     @Test func stopsAfterTheEndOfARequest() throws {
         var parser = HTTPRequestParser()
         let request = bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
