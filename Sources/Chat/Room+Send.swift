@@ -32,11 +32,33 @@ extension Room {
             returnPermit(of: command)
             return pending.repeats.append(command)
         }
+        if request.joinsSameText, joinSameText(request, wanted, command) { return }
         if !request.wantsResponse { return sendToPeople(request, command) }
         switch place(request, command) {
         case .success(let turn): commit(request, command, turn)
         case .failure(let error): refuseAfterLookup(request, command, error)
         }
+    }
+
+    /// Gives a send the answer of the one that says the same in the session already; `false` if there is none.
+    private func joinSameText(_ request: SendRequest, _ session: SessionID, _ command: Command) -> Bool {
+        let alike = { (turn: Turn) in
+            turn.record.sessionID == session && turn.record.regenerateOf == request.regenerateOf && !turn.isForPeople
+        }
+        if let pending = uncommitted.last(where: { alike($0.turn) && $0.message.text == request.text }) {
+            pending.repeats.append(command)
+        } else if let turn = turns.last(where: { turn in
+            alike(turn) && turn.record.messages.contains { $0.text == request.text }
+        }) {
+            let receipt = SendReceipt(
+                exchangeID: turn.exchangeID, streamID: turn.streamID,
+                duplicateStatus: turn.phase == .waiting ? .waiting : .streaming)
+            answer(command, .success(.sent(receipt)))
+        } else {
+            return false
+        }
+        returnPermit(of: command)
+        return true
     }
 
     /// A send named a session that is not in memory.

@@ -57,9 +57,6 @@ extension Room {
     /// A session runs one stream at a time, so a position means one answer, and behind its end none.
     private func streamToWatch(_ request: WatchRequest, _ session: Session) -> StreamID? {
         if let streamID = request.streamID { return streamID }
-        if let text = request.text {
-            return session.turns.last { $0.record.messages.contains { $0.text == text } }?.streamID
-        }
         guard let after = request.after else { return session.turns.first?.streamID }
         let running = session.turns.first?.streamID
         let ended = history.filter { $0.sessionID == session.id }.map(\.streamID)

@@ -184,6 +184,8 @@ public struct SendRequest: Sendable, Equatable {
     public var wantsResponse: Bool
     /// The exchange to answer anew: the agent is told what was said before that one.
     public var regenerateOf: ExchangeID?
+    /// Over HTTP only: while the session answers this very text, or is about to, nothing is sent: that is the answer.
+    public var joinsSameText = false
 
     /// A message with the defaults of the protocol.
     public init(roomID: RoomID, text: String, messageID: String? = nil, busyPolicy: BusyPolicy = .queue) {
@@ -203,15 +205,12 @@ public struct WatchRequest: Sendable, Equatable {
     public var streamID: StreamID?
     /// The last event that the client has seen.
     public var after: LogPosition?
-    /// Only an answer to this very text is meant.
-    public var text: String?
 
     /// A session's answer.
-    public init(sessionID: SessionID, streamID: StreamID? = nil, after: LogPosition? = nil, text: String? = nil) {
+    public init(sessionID: SessionID, streamID: StreamID? = nil, after: LogPosition? = nil) {
         self.sessionID = sessionID
         self.streamID = streamID
         self.after = after
-        self.text = text
     }
 }
 

@@ -2,6 +2,10 @@ import Wire
 
 /// The events of a stream over HTTP (WHATWG event stream, seed 001): one `data:` line each with an `id:` before it.
 public enum StreamEvent {
+    /// Before all events: who loses its connection comes back after a second, as after a WebSocket's `draining`, and
+    /// not after the three or five that browsers take by themselves.
+    public static let retry = Array("retry: 1000\n\n".utf8)
+
     /// A piece of the answer: `{"status":"streaming","content":…}`.
     public static func content(_ delta: ArraySlice<UInt8>, at position: LogPosition) -> [UInt8] {
         event(at: position, capacity: delta.count + delta.count / 8 + 128) { writer in

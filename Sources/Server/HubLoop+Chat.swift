@@ -35,7 +35,8 @@ final class ChatExchange {
 }
 
 // Chat over HTTP (seeds 000 and 001): a session is found or opened, the message is sent, the answer is watched. A GET
-// attaches to an answer that runs, or that ended since the reader's last event, and sends only what is new.
+// attaches to an answer that runs, or that ended since the reader's last event; what it sends while the session answers
+// the very same is not sent again, which the room's home decides, because two such may come at once.
 extension HubLoop {
     func start(_ request: ChatRequest, on socket: Socket, _ stage: HTTPStage) {
         let chat = ChatExchange(request)
@@ -73,23 +74,17 @@ extension HubLoop {
             let error = HubError(.validationError, "`room_id` must be the session's room")
             return finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
         }
-        guard request.lastEventID != nil || (request.isGet && request.sessionID != nil) else {
-            return send(chat, socket)
-        }
+        guard request.lastEventID != nil || request.text == nil else { return send(chat, socket) }
         watch(
             WatchRequest(
-                sessionID: session.sessionID, streamID: request.lastStreamID, after: request.lastEventID,
-                text: request.lastEventID == nil ? request.text : nil),
+                sessionID: session.sessionID, streamID: request.lastStreamID, after: request.lastEventID),
             chat, socket, .attaching)
     }
 
-    /// No such answer runs: a GET with a text sends it, unless it only resumes; 204 ends an `EventSource` for good.
+    /// No such answer runs; 204 ends an `EventSource` for good.
     private func nothingToAttach(_ chat: ChatExchange, _ socket: Socket) {
         endWatching(chat)
-        guard chat.request.text != nil, chat.request.lastEventID == nil else {
-            return finish(ChatRendering.nothingToStream, on: socket)
-        }
-        send(chat, socket)
+        finish(ChatRendering.nothingToStream, on: socket)
     }
 
     private func send(_ chat: ChatExchange, _ socket: Socket) {
@@ -112,9 +107,9 @@ extension HubLoop {
         guard !chat.request.wantsJSON, !chat.hasBegun else { return }
         chat.hasBegun = true
         // Ends with the connection: no chunk framing around the events.
-        send(
-            HTTPResponseWriter.streamHead(
-                ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false), on: socket)
+        let head = HTTPResponseWriter.streamHead(
+            ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false)
+        send(head + StreamEvent.retry, on: socket)
     }
 
     /// The last event was written.

@@ -162,7 +162,7 @@ extension HubWorld {
     /// - Parameter earlier: a reader to go on from, behind one of its events or behind all of them.
     @discardableResult
     func watch(
-        _ session: String, stream: String? = nil, text: String? = nil, user: String = "ann", loop: Int = 0,
+        _ session: String, stream: String? = nil, user: String = "ann", loop: Int = 0,
         after earlier: (EventReader, EventReader.Event?)? = nil, budget: Int = .max, running: Bool = true
     ) -> EventReader {
         let reader = EventReader(world: self, loop: loop, session: session, from: earlier)
@@ -170,7 +170,7 @@ extension HubWorld {
         readers.append(reader)
         let request = WatchRequest(
             sessionID: SessionID(session), streamID: (stream ?? reader.named).map { StreamID($0) },
-            after: reader.position, text: text)
+            after: reader.position)
         reader.connection = hubs[loop].watch(request, user: UserID(user), from: reader.ref, now: now)
         finishTurn(loop)
         if running { run() }

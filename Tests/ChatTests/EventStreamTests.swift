@@ -102,7 +102,7 @@ import Wire
         let waiting = send(client, room, session, "two")
         let reader = world.watch(session, stream: waiting)
         #expect(reader.comments == 1 && reader.named == waiting && reader.text == "")
-        let same = world.watch(session, text: "two")
+        let same = world.watch(session, stream: waiting)
         #expect(same.stream == "" && same.comments == 1)
         world.say(running, "either")
         world.finish(running)
@@ -111,8 +111,51 @@ import Wire
         let back = world.watch(session, loop: loops - 1, after: (reader, nil))
         world.finish(waiting)
         #expect([reader, same, back].allSatisfy { $0.text == "mine" && $0.status == "completed" })
-        #expect(world.watch(session, text: "two").isEmpty)
         world.expectConsistent()
+    }
+
+    /// Sends as a `GET` does, which joins what says the same already.
+    private func ask(_ world: HubWorld, _ room: String, _ session: String, _ text: String) -> SendReceipt? {
+        var request = SendRequest(roomID: RoomID(room), text: text)
+        request.sessionID = SessionID(session)
+        request.joinsSameText = true
+        guard case .success(.sent(let receipt)) = world.request(.send(request)) else { return nil }
+        return receipt
+    }
+
+    @Test(arguments: [1, 3]) func theSameTextJoinsWhatLives(_ loops: Int) {
+        let (world, room, client, session) = start(loops)
+        let running = send(client, room, session, "one")
+        let waiting = send(client, room, session, "two")
+        #expect(ask(world, room, session, "one")?.streamID?.text == running)
+        #expect(ask(world, room, session, "one")?.duplicateStatus == .streaming)
+        #expect(ask(world, room, session, "two")?.streamID?.text == waiting)
+        #expect(ask(world, room, session, "two")?.duplicateStatus == .waiting)
+        let elsewhere = ask(world, room, client.openSession(room), "one")
+        #expect(elsewhere?.streamID?.text != running && elsewhere?.duplicateStatus == nil)
+        while let stream = world.runningAgents.first { world.finish(stream) }
+        #expect(ask(world, room, session, "one")?.duplicateStatus == nil, "it is a new question after the end")
+        world.finish(world.lastStream)
+        #expect(world.store.exchanges.count == 4)
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    @Test(arguments: [true, false]) func theSameTextIsSentOnceAlsoBeforeItIsStored(_ isStored: Bool) {
+        let (world, room, _, session) = start(2)
+        world.storeAnswers = false
+        world.store.fails = { if case .insertMessage = $0 { !isStored } else { false } }
+        for _ in 0..<3 { #expect(ask(world, room, session, "one") == nil) }
+        world.releaseStore()
+        let receipts = world.httpAnswers.compactMap { answer in
+            if case .success(.sent(let receipt)) = answer { receipt } else { nil }
+        }
+        #expect(receipts.count == (isStored ? 3 : 0) && world.httpAnswers.count == 3)
+        #expect(Set(receipts.compactMap(\.streamID)).count == (isStored ? 1 : 0))
+        #expect(world.agents.count == (isStored ? 1 : 0))
+        if isStored { world.finish(world.lastStream) }
+        world.expectConsistent()
+        world.expectNoPermitTaken()
     }
 
     @Test(arguments: [1, 3]) func whatWaitedIsFoundByItsNameWhateverBecameOfIt(_ loops: Int) {

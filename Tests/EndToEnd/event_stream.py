@@ -20,6 +20,7 @@ class EventStream:
         self.events = []
         self.comments = []
         self.last_id = None
+        self.retry = None
         self._lines = response.iter_lines()
         assert response.status_code == 200, response.read()
         headers = response.headers
@@ -54,7 +55,10 @@ class EventStream:
                 self.last_id = id
                 self.events.append(json.loads(data))
                 return True
-            if line.startswith(":"):
+            if line.startswith("retry: "):
+                assert not self.events and not self.comments and self.last_id is None, "not at the beginning"
+                self.retry = int(line.removeprefix("retry: "))
+            elif line.startswith(":"):
                 self.comments.append(line)
             elif line.startswith("id: "):
                 assert id is None and data is None, line

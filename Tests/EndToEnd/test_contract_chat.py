@@ -42,7 +42,7 @@ def test_an_answer_is_a_stream_of_events(hub, streams, model, session, path):
     for piece in pieces:
         call.say(piece)
     call.finish()
-    assert stream.finish()["status"] == "completed" and stream.text == "".join(pieces)
+    assert stream.finish()["status"] == "completed" and stream.text == "".join(pieces) and stream.retry == 1000
     first = stream.first
     assert first["session_id"] == session["session_id"] and first["room_id"] == session["room_id"]
     row = hub.row(session["room_id"], first["exchange_id"])
@@ -201,6 +201,29 @@ def test_an_identical_get_attaches_and_another_one_asks(hub, streams, model, ses
     model.next_call().finish()
     third.finish()
     assert third.first["exchange_id"] != first.first["exchange_id"]
+
+
+def test_identical_gets_at_the_same_moment_are_one(hub, streams, model, session):
+    for number in range(8):
+        query = {"session_id": session["session_id"], "query": f"Count {number}"}
+        opened, moment = [], threading.Barrier(4)
+
+        def ask():
+            moment.wait(DEADLINE_SECONDS)
+            opened.append(streams.get(**query))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        call = model.next_call()
+        for thread in threads:
+            thread.join(DEADLINE_SECONDS)
+        call.say("one two")
+        call.finish()
+        assert len(opened) == 4 and all(stream.finish()["status"] == "completed" for stream in opened)
+        assert {stream.text for stream in opened} == {"one two"} and not model.has_calls
+        assert len({stream.first["exchange_id"] for stream in opened}) == 1
+    assert len(hub.history(session["room_id"])) == 8
 
 
 def test_a_place_that_nobody_knows_is_an_error_and_no_repetition(hub, streams, model, session, ask):

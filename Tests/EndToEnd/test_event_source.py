@@ -224,7 +224,7 @@ class Curl:
         # Not before: curl shows the head when it has more to show.
         self.head = self.head or self._block()
         while block := self._block():
-            if not block[0].startswith(":"):
+            if not block[0].startswith((":", "retry: ")):
                 id, data = block
                 self.last_id = id.removeprefix("id: ")
                 event = json.loads(data.removeprefix("data: "))

@@ -44,6 +44,7 @@ struct ChatRequest: Sendable, Equatable {
         request.agentType = agentType
         request.metadata = metadata
         request.regenerateOf = regenerateOf
+        request.joinsSameText = isGet && sessionID != nil
         return request
     }
 }
