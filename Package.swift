@@ -55,6 +55,7 @@ let package = Package(
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "ChatProtocol", "Wire", "CLinux"]),
+        tests("LoadTestTests", ["loadtest", "Wire"]),
         tests("TidyTests", []),
     ],
     swiftLanguageModes: [.v6]

@@ -7,21 +7,12 @@ struct LoadTest {
 
     static func main() {
         do throws(Failure) {
-            let arguments = Array(CommandLine.arguments.dropFirst())
-            let word = arguments.first ?? "help"
-            if word == "help" || word == "--help" || word == "-h" {
-                return print(try Help.text(arguments.dropFirst().first), terminator: "")
-            }
-            if word == "compare" {
-                let options = try CompareOptions(Array(arguments.dropFirst()))
-                return attempt { () throws(Failure) in try compare(options) }
-            }
-            guard let scenario = Scenario.all.first(where: { $0.name == word }) else {
-                throw Failure("there is no scenario '\(word)'; 'loadtest help' lists them")
-            }
-            let options = try Options(scenario, Array(arguments.dropFirst()))
-            attempt { () throws(Failure) in
-                if !(try play(options)) { exit(EXIT_FAILURE) }
+            let work = try command(Array(CommandLine.arguments.dropFirst()))
+            do throws(Failure) {
+                try work()
+            } catch {
+                complain("failed: \(error.reason)")
+                exit(EXIT_FAILURE)
             }
         } catch {
             complain(error.reason)
@@ -29,12 +20,16 @@ struct LoadTest {
         }
     }
 
-    private static func attempt(_ work: () throws(Failure) -> Void) {
-        do throws(Failure) {
-            try work()
-        } catch {
-            complain("failed: \(error.reason)")
-            exit(EXIT_FAILURE)
+    private static func command(_ words: [String]) throws(Failure) -> () throws(Failure) -> Void {
+        let rest = Array(words.dropFirst())
+        switch words.first {
+        case "compare":
+            let options = try CompareOptions(rest)
+            return { () throws(Failure) in try compare(options) }
+        case "report":
+            let options = try ReportOptions(rest)
+            return { () throws(Failure) in try showReports(options) }
+        default: throw Failure("\(CompareOptions.help)\n\(ReportOptions.help)")
         }
     }
 

@@ -112,19 +112,25 @@ extension Histogram {
         guard try fields.int("precision_bits") == Self.precisionBits else {
             throw Failure("\(fields.place): histograms of another precision")
         }
-        let numbers = try fields.array("buckets").map { (value) throws(Failure) -> Int in
-            guard let number = value.int, number >= 0 else { throw Failure("\(fields.place).buckets: \(value)") }
-            return Int(number)
+        let numbers = try fields.array("buckets").compactMap(\.int)
+        guard numbers.count == (try fields.array("buckets").count), numbers.count % 2 == 0 else {
+            throw Failure("\(fields.place).buckets are not pairs of integers")
         }
         var index = 0
-        for pair in stride(from: 0, to: numbers.count - 1, by: 2) {
-            index += Swift.min(numbers[pair], Self.bucketCount)
-            guard index < Self.bucketCount else { throw Failure("\(fields.place).buckets: there is none so high") }
-            buckets[index] += numbers[pair + 1]
-            count += numbers[pair + 1]
+        for pair in stride(from: 0, to: numbers.count, by: 2) {
+            let (step, times) = (numbers[pair], Int(numbers[pair + 1]))
+            guard step >= 0, step < Self.bucketCount - index, times > 0 else {
+                throw Failure("\(fields.place).buckets[\(pair)]: \(times) values, \(step) buckets on")
+            }
+            index += Int(step)
+            let (total, isTooMuch) = count.addingReportingOverflow(times)
+            guard !isTooMuch else { throw Failure("\(fields.place).buckets: more values than can be counted") }
+            buckets[index] += times
+            count = total
         }
         guard count > 0 else { return }
-        least = UInt64(Swift.max(0, try fields.int("min")))
-        most = UInt64(Swift.max(0, try fields.int("max")))
+        let (min, max) = (try fields.int("min"), try fields.int("max"))
+        guard min >= 0, max >= min else { throw Failure("\(fields.place).max is less than its min") }
+        (least, most) = (UInt64(min), UInt64(max))
     }
 }

@@ -50,3 +50,8 @@ extension Timestamp {
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }
+
+extension Timestamp {
+    /// Such as `2025-01-26 10:30:00 UTC`.
+    var readable: String { rfc3339.prefix(19).split(separator: "T").joined(separator: " ") + " UTC" }
+}

@@ -8,10 +8,7 @@ func brief(_ value: Double) -> String {
     // As many decimals as leave three digits, whatever the zeros in front.
     var (decimals, digits) = (size >= 9.995 ? 1 : 2, size)
     while digits < 0.9995 { (decimals, digits) = (decimals + 1, digits * 10) }
-    var text = fixed(size, decimals)
-    while text.hasSuffix("0") { text.removeLast() }
-    if text.hasSuffix(".") { text.removeLast() }
-    return sign + text
+    return sign + trimmed(fixed(size, decimals))
 }
 
 /// Rounded to a whole number, with its thousands set apart.
@@ -31,4 +28,15 @@ private func exponential(_ size: Double) -> String {
     while mantissa >= 10 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
     while mantissa < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
     return "\(fixed(mantissa, 1))e\(exponent < 0 ? "−" : "")\(abs(exponent))"
+}
+
+/// A percentile with all its nines: `50`, `99.99`.
+func percentText(_ percent: Double) -> String {
+    trimmed(fixed(percent, 3))
+}
+
+/// Without the zeros at the end of a fraction.
+func trimmed(_ fraction: String) -> String {
+    let text = fraction.reversed().drop { $0 == "0" }
+    return String((text.first == "." ? text.dropFirst() : text).reversed())
 }

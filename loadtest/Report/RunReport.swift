@@ -29,7 +29,8 @@ struct RunReport: Equatable {
     var verdict: Verdict {
         if let failure { return .failed(failure) }
         if let check = checks.first(where: { $0.mismatchCount > 0 }) {
-            return .failed("\(check.name): \(check.mismatchCount) of \(check.checked) are wrong")
+            return .failed(
+                "\(check.name): \(brief(Double(check.mismatchCount))) of \(brief(Double(check.checked))) are wrong")
         }
         let missed = figures.filter { !($0.target?.isMet(by: $0.value) ?? true) }
         if client.isClientBound { return .clientBound }

@@ -123,7 +123,7 @@ extension Latency {
 
     var json: JSONValue {
         let percentiles = Self.percents.map { percent in
-            ("p\(brief(percent))", JSONValue?.some(.int(Int64(histogram.percentile(percent)))))
+            ("p\(percentText(percent))", JSONValue?.some(.int(Int64(histogram.percentile(percent)))))
         }
         return .members(
             [("name", .string(name)), ("unit", .string(Unit.nanoseconds.rawValue))]

@@ -14,15 +14,24 @@ enum Unit: String {
 
     /// A number as people read it: three digits, and the unit that keeps it short.
     func text(_ value: Double) -> String {
-        guard value.isFinite else { return "–" }
+        guard value.isFinite, self != .count else { return brief(value) }
         let (divisor, symbol) = scale(abs(value))
         return brief(value / divisor) + symbol
+    }
+
+    /// `nil` where it depends on what is counted.
+    var isLessBetter: Bool? {
+        switch self {
+        case .nanoseconds, .bytes: true
+        case .perSecond, .bytesPerSecond: false
+        case .count, .seconds, .share, .ratio: nil
+        }
     }
 
     /// What numbers up to this size are divided by, so that an axis has one unit.
     func scale(_ most: Double) -> (divisor: Double, symbol: String) {
         switch self {
-        case .count: Self.step(most, [(1e9, " G"), (1e6, " M"), (1, "")])
+        case .count: Self.step(most, [(1e9, " billion"), (1e6, " million"), (1, "")])
         case .perSecond: Self.step(most, [(1e9, " G/s"), (1e6, " M/s"), (1, "/s")])
         case .nanoseconds: Self.step(most, [(1e9, " s"), (1e6, " ms"), (1e3, " µs"), (1, " ns")])
         case .seconds: (1, " s")

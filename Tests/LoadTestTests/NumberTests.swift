@@ -1,0 +1,28 @@
+import Testing
+
+@testable import loadtest
+
+struct NumberTests {
+    @Test(arguments: [
+        (0.0, "0"), (1, "1"), (1.5, "1.5"), (1.234, "1.23"), (0.01234, "0.0123"), (0.000001234, "0.00000123"),
+        (9.994, "9.99"), (9.996, "10"), (99.94, "99.9"), (99.96, "100"), (123.4, "123"), (12_345, "12,345"),
+        (1_234_567.8, "1,234,568"), (-2.5, "−2.5"), (-12_345, "−12,345"), (1e-9, "1.0e−9"), (2.5e18, "2.5e18"),
+        (.nan, "–"), (.infinity, "–"),
+    ])
+    func writesThreeDigits(value: Double, text: String) { #expect(brief(value) == text) }
+
+    @Test(arguments: [(50.0, "50"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999"), (100, "100"), (0, "0")])
+    func writesAllNines(percent: Double, text: String) { #expect(percentText(percent) == text) }
+
+    @Test(arguments: [
+        (Unit.nanoseconds, 0.0, "0 ns"), (.nanoseconds, 1, "1 ns"), (.nanoseconds, 999.6, "1 µs"),
+        (.nanoseconds, 1_234_000, "1.23 ms"), (.nanoseconds, 61e9, "61 s"), (.nanoseconds, -2500, "−2.5 µs"),
+        (.bytes, 505, "505 B"), (.bytes, 1536, "1.5 KiB"), (.bytes, 0x1p31, "2 GiB"), (.perSecond, 49_980, "49,980/s"),
+        (.perSecond, 1_640_000, "1.64 M/s"), (.share, 0.416, "41.6 %"), (.ratio, 1.05, "1.05 ×"),
+        (.count, 12_345, "12,345"), (.count, 0.012, "0.012"), (.bytesPerSecond, 2000, "2 kB/s"), (.seconds, 30, "30 s"),
+        (.bytes, .nan, "–"),
+    ])
+    func writesUnitsThatKeepNumbersShort(unit: Unit, value: Double, text: String) {
+        #expect(unit.text(value) == text)
+    }
+}

@@ -1,0 +1,83 @@
+import Testing
+
+@testable import loadtest
+
+struct PageTests {
+    private static let pages = [
+        "run": Samples.run.page.html, "failed": Samples.failed.page.html,
+        "empty": RunReport("empty", startedAt: Samples.moment).page.html,
+        "comparison": Samples.comparison.page.html,
+        "empty comparison": ComparisonReport("hub", "floor", startedAt: Samples.moment).page.html,
+        "pair": RunPair(first: Samples.run, second: Samples.failed, firstName: "a", secondName: "b<").page.html,
+    ]
+
+    @Test(arguments: pages.keys.sorted()) func isWellFormed(name: String) throws {
+        let html = try #require(Self.pages[name])
+        var open: [Substring] = []
+        for tag in html.matches(of: /<(\/?)([a-z0-9!]+)((?:\s[A-Za-z-]+="[^"<]*")*)(?:\s+html)?>/) {
+            let (isEnd, name) = (!tag.1.isEmpty, tag.2)
+            if name == "!doctype" || name == "meta" { continue }
+            if isEnd {
+                #expect(open.popLast() == name)
+            } else {
+                open.append(name)
+            }
+        }
+        #expect(open.isEmpty)
+        let tags = html.matches(of: /</).count
+        let wellFormed = html.matches(of: /<\/?[a-z0-9!]+(?:\s[A-Za-z-]+="[^"<]*")*(?:\s+html)?>/).count
+        #expect(tags == wellFormed, "a < that opens no tag")
+        #expect(!html.contains(/&(?!amp;|lt;|quot;)/))
+    }
+
+    @Test(arguments: pages.keys.sorted()) func needsNothingElse(name: String) throws {
+        let html = try #require(Self.pages[name])
+        for word in ["src=", "href=", "url(", "@import", "<script", "<link", "http://", "https://"] {
+            #expect(!html.contains(word), "\(word)")
+        }
+    }
+
+    @Test(arguments: pages.keys.sorted()) func drawsOnlyNumbers(name: String) throws {
+        let html = try #require(Self.pages[name])
+        for attribute in html.matches(of: /\s(?:d|x|y|cx|cy|r|viewBox)="([^"]*)"/) {
+            #expect(attribute.1.wholeMatch(of: /[0-9MLH. -]+/) != nil, "\(attribute.1)")
+        }
+    }
+
+    @Test func showsEveryPartOfARun() {
+        let html = Samples.failed.page.html
+        for part in [
+            "badge bad", "ws://127.0.0.1:8080/ws?a=1&amp;b=2 (0.4.0)", "<h2>Latency</h2>", "<h2>Throughput</h2>",
+            "<h2>Memory</h2>", "Nothing was recorded.", "<h2>Figures</h2>", "<h2>Checks</h2>", "room_a",
+            "Test CPU &lt;1>",
+            "99.99", "Watchers &amp; writers &lt; 2 &quot;cores&quot;.",
+        ] { #expect(html.contains(part), "\(part)") }
+    }
+
+    @Test func aSinglePointIsADot() {
+        var series = Series("a", in: "A", .bytes, over: "connections", .count)
+        series.add(10, 100)
+        var report = RunReport("one", startedAt: Samples.moment)
+        report.series = [series]
+        #expect(report.page.html.contains("<title>a: 100 B at 10</title>"))
+    }
+
+    @Test func namesKeepApart() throws {
+        var report = RunReport("many", startedAt: Samples.moment)
+        for number in 0..<8 {
+            let name = number % 2 == 0 ? "line \(number)" : "a line with so long a name that it takes two, \(number)"
+            var series = Series(name, in: "Lines", .perSecond, over: "time", .seconds)
+            series.add(0, 0)
+            series.add(10, 100 + Double(number) / 100)
+            report.series.append(series)
+        }
+        let places = report.page.html.matches(of: /<text class="(?:name|more) c\d" x="[0-9.]+" y="([0-9.]+)"/)
+            .compactMap { Double($0.1) }.sorted()
+        #expect(places.count == 12)
+        #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 13.9 })
+    }
+
+    @Test func colorsArePrintedOnLight() {
+        #expect(Page.style.contains("@media screen and (prefers-color-scheme: dark)"))
+    }
+}
