@@ -21,16 +21,23 @@ func compare(_ options: CompareOptions) throws(Failure) {
     let plain = try FloorContender(driver, options, in: directory, coalesces: false)
     let coalescing = try FloorContender(driver, options, in: directory, coalesces: true)
 
-    var report = Report(options)
+    var report = ComparisonReport(hub.name, plain.name)
+    report.options = [Option("watchers", options.watchers), Option("pairs", options.pairs)]
+    report.options += [Option("senders", options.senders), Option("seconds", options.seconds)]
+    let line = ProgressLine()
     let watch = CoreWatch([hub.server, plain.server, coalescing.server])
     for pair in 1...options.pairs {
         func measure(_ scenario: String, _ floor: FloorContender, _ run: (any Contender) throws(Failure) -> [Metric])
             throws(Failure)
         {
             for contender in [hub, floor] as [any Contender] {
-                progress("pair \(pair) of \(options.pairs): \(scenario), \(contender.name)")
+                line.show("\(scenario), \(contender.name)", done: Double(pair - 1) / Double(options.pairs))
                 floor.names = hub.names
-                report.add(try run(contender), of: contender.name, to: scenario)
+                for metric in try run(contender) {
+                    report.add(
+                        metric.name, metric.value, metric.unit, of: contender.name, to: scenario,
+                        isCompared: metric.isCompared)
+                }
             }
         }
         for inFlight in [1, options.senders] {
@@ -45,17 +52,9 @@ func compare(_ options: CompareOptions) throws(Failure) {
             }
         }
     }
-    progress("")
+    line.clear()
     report.disturbance = watch.disturbance
-    print(report.table, terminator: "")
-    if let path = options.json { try writeFile(report.json + [UInt8(ascii: "\n")], to: path) }
-}
-
-/// One line that is written over by the next, where somebody watches.
-private func progress(_ text: String) {
-    guard isatty(STDERR_FILENO) == 1 else { return }
-    let line = Array("\r\u{1B}[K\(text)".utf8)
-    write(STDERR_FILENO, line, line.count)
+    try ReportFile.comparison(report).publish(json: options.json, html: options.html)
 }
 
 /// The soft limit to the hard one, for this process and those it starts.

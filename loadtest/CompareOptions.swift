@@ -6,6 +6,7 @@ struct CompareOptions {
           --pairs N       runs of each kind, hub and floor in turn (5)
           --seconds S     how long one run of chunks lasts (1)
           --json FILE     write the result as one line of JSON, too
+          --html FILE     write it as a page with plots, too
           --quick         a few seconds, to see that it works; the figures mean little
         """
 
@@ -21,6 +22,7 @@ struct CompareOptions {
     /// Messages of each in one run. As many wait in one session at most (DESIGN section 6).
     var sendsEach = 16
     var json: String?
+    var html: String?
 
     init(_ arguments: [String]) throws(Failure) {
         var rest = arguments[...]
@@ -29,6 +31,7 @@ struct CompareOptions {
             case "--hub": hub = try Self.value(of: flag, &rest)
             case "--floor": floor = try Self.value(of: flag, &rest)
             case "--json": json = try Self.value(of: flag, &rest)
+            case "--html": html = try Self.value(of: flag, &rest)
             case "--watchers": watchers = try Self.number(of: flag, &rest, 1...15_000)
             case "--pairs": pairs = try Self.number(of: flag, &rest, 1...15)
             case "--seconds": seconds = try Self.number(of: flag, &rest, 0.1...10)

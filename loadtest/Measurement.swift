@@ -2,17 +2,16 @@ import Glibc
 
 /// What one run of sends cost.
 struct SendCost {
-    /// From the frame's write to its answer's arrival, in nanoseconds.
-    var latencies: [UInt64] = []
+    /// From the frame's write to its answer's arrival.
+    var latency: Histogram
     var effort: Effort
 
     var metrics: [Metric] {
-        let sorted = latencies.sorted()
-        return [
-            Metric(name: "frame in to answer, p50, µs", value: Double(sorted.percentile(50)) / 1000),
-            Metric(name: "frame in to answer, p99, µs", value: Double(sorted.percentile(99)) / 1000),
-            Metric(name: "server CPU per send, µs", value: effort.serverMicroseconds / Double(sorted.count)),
-        ] + effort.rates(of: sorted.count, "sends per second")
+        [
+            Metric("frame in to answer, p50", Double(latency.percentile(50)), .nanoseconds),
+            Metric("frame in to answer, p99", Double(latency.percentile(99)), .nanoseconds),
+            Metric("server CPU per send", effort.serverNanoseconds / Double(latency.count), .nanoseconds),
+        ] + effort.rates(of: latency.count, "sends per second")
     }
 }
 
@@ -23,7 +22,7 @@ struct ChunkCost {
     var effort: Effort
 
     var metrics: [Metric] {
-        [Metric(name: "server CPU per delivery, µs", value: effort.serverMicroseconds / Double(deliveries))]
+        [Metric("server CPU per delivery", effort.serverNanoseconds / Double(deliveries), .nanoseconds)]
             + effort.rates(of: deliveries, "deliveries per second")
     }
 }
@@ -32,22 +31,27 @@ struct ChunkCost {
 struct Metric {
     let name: String
     let value: Double
+    let unit: Unit
     /// Whether hub and floor are compared in it.
-    var isCompared = true
+    let isCompared: Bool
+
+    init(_ name: String, _ value: Double, _ unit: Unit, isCompared: Bool = true) {
+        (self.name, self.value, self.unit, self.isCompared) = (name, value, unit, isCompared)
+    }
 }
 
 /// Time and CPU time between two moments.
 struct Effort {
     let seconds: Double
     /// CPU time of all threads of the server.
-    let serverMicroseconds: Double
+    let serverNanoseconds: Double
     /// The share of its core that the load test itself used.
     let ownBusy: Double
 
     func rates(of count: Int, _ name: String) -> [Metric] {
         [
-            Metric(name: name, value: Double(count) / seconds),
-            Metric(name: "load test busy, % of its core", value: ownBusy * 100, isCompared: false),
+            Metric(name, Double(count) / seconds, .perSecond),
+            Metric("load test, of its core", ownBusy, .share, isCompared: false),
         ]
     }
 }
@@ -67,7 +71,7 @@ struct Stopwatch {
     var effort: Effort {
         let elapsed = Double(nanoseconds(CLOCK_MONOTONIC) - clock)
         return Effort(
-            seconds: elapsed / 1e9, serverMicroseconds: Double(server.cpuNanoseconds - serverCPU) / 1000,
+            seconds: elapsed / 1e9, serverNanoseconds: Double(server.cpuNanoseconds - serverCPU),
             ownBusy: Double(nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - own) / elapsed)
     }
 }
@@ -101,19 +105,4 @@ private func nanoseconds(_ clock: Int32) -> UInt64 {
     var time = timespec()
     clock_gettime(clock, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-}
-
-extension Array where Element == UInt64 {
-    /// Of sorted values: the smallest that so many percent do not exceed.
-    func percentile(_ percent: Int) -> UInt64 {
-        isEmpty ? 0 : self[Swift.min(count - 1, count * percent / 100)]
-    }
-}
-
-extension Array where Element == Double {
-    /// The middle one, or the mean of the two in the middle.
-    var median: Double {
-        let sorted = sorted()
-        return isEmpty ? .nan : (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
-    }
 }

@@ -28,7 +28,7 @@ final class SendSeries {
     private let driver: Driver
     private let senders: [Sender]
     private var idle: [Sender]
-    private var latencies: [UInt64] = []
+    private var latency = Histogram()
     private let total: Int
 
     init(_ driver: Driver, _ senders: [Sender], each count: Int) {
@@ -36,7 +36,6 @@ final class SendSeries {
         self.senders = senders
         idle = senders
         total = senders.count * count
-        latencies.reserveCapacity(total)
         for sender in senders { sender.left = count }
     }
 
@@ -48,8 +47,8 @@ final class SendSeries {
         defer { for sender in senders { sender.socket.received = { _ in } } }
         let stopwatch = Stopwatch(server)
         for _ in 0..<inFlight { sendNext() }
-        try driver.run("\(total) sends to be answered") { [self] in latencies.count == total }
-        return SendCost(latencies: latencies, effort: stopwatch.effort)
+        try driver.run("\(total) sends to be answered") { [self] in latency.count == total }
+        return SendCost(latency: latency, effort: stopwatch.effort)
     }
 
     private func sendNext() {
@@ -68,7 +67,7 @@ final class SendSeries {
         case .answer: break
         }
         guard let sentAt = sender.sentAt else { return driver.fail("a send was answered twice") }
-        latencies.append(now - sentAt)
+        latency.record(now - sentAt)
         sender.sentAt = nil
         sender.left -= 1
         if sender.left > 0 { idle.append(sender) }

@@ -40,3 +40,22 @@ func trimmed(_ fraction: String) -> String {
     let text = fraction.reversed().drop { $0 == "0" }
     return String((text.first == "." ? text.dropFirst() : text).reversed())
 }
+
+/// A number with so many digits behind its point.
+func fixed(_ value: Double, _ digits: Int) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "-" }
+    var scale = 1
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = Int((abs(value) * Double(scale)).rounded())
+    let fraction = String(scaled % scale)
+    let padded = String(repeating: "0", count: max(0, digits - fraction.count)) + fraction
+    return (value < 0 ? "-" : "") + String(scaled / scale) + (digits > 0 ? "." + padded : "")
+}
+
+extension Array where Element == Double {
+    /// The middle one, or the mean of the two in the middle.
+    var median: Double {
+        let sorted = sorted()
+        return isEmpty ? .nan : (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+    }
+}
