@@ -21,7 +21,7 @@ extension Page {
         body { background: var(--paper); color: var(--ink); }
         main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
         header p { color: var(--soft); overflow-wrap: anywhere; }
-        header .reason { color: var(--ink); font-weight: 550; }
+        header .reason { color: var(--ink); }
         header .kind { font-size: 0.85rem; }
         h1 { font-size: 1.9rem; font-weight: 650; letter-spacing: -0.02em; line-height: 1.3; margin-bottom: 0.3rem; }
         h2 { font-size: 1.12rem; font-weight: 620; margin: 2.75rem 0 0.75rem; }
