@@ -29,7 +29,7 @@ struct TextTests {
 
     @Test func aComparisonSaysRatiosAndTargets() {
         let text = Samples.comparison.text
-        for part in ["1.10", "1.10 to 1.10", "≤ 1.05", "missed", "1 of 2 targets are met.", "Other work took 2 %"] {
+        for part in ["1.10", "1.10–1.10", "≤ 1.05", "missed", "1 of 2 targets are met.", "Other work took 2 %"] {
             #expect(text.contains(part), "\(part) is missing in\n\(text)")
         }
     }
@@ -61,6 +61,16 @@ struct TextTests {
     func filesHaveShortNames(first: String, second: String, shortFirst: String, shortSecond: String) {
         #expect(shortNames(first, second) == (shortFirst, shortSecond))
     }
+
+    @Test(arguments: [
+        ("token, from when it was due to watcher, p99", ["token, from when it was", "due to watcher, p99"]),
+        ("CPU", ["CPU"]), ("", []), ("a_name_without_any_space_in_it", ["a_name_without_any_spac…"]),
+        (
+            "one two three four five six seven eight nine ten eleven",
+            ["one two three four five", "six seven eight nine te…"]
+        ),
+    ])
+    func namesTakeTwoLinesAtMost(name: String, lines: [String]) { #expect(broken(name, lettersMax: 24) == lines) }
 
     @Test func understandsItsOptions() throws {
         let options = try ReportOptions(["a.json", "--html", "x.html", "b.json"])

@@ -14,7 +14,7 @@ extension ComparisonReport {
         let hasTargets = rows.contains { $0.target != nil }
         let rows = rows.filter { $0.scenario == scenario }
         var table = Table(
-            [.words(scenario), .number(first), .number(second), .number("ratio"), .number("least to most")]
+            [.words(scenario), .number(first), .number(second), .number("ratio"), .number("spread")]
                 + (hasTargets ? [.number("target"), .words("")] : []))
         for row in rows {
             var cells: [Table.Cell] = [
@@ -23,7 +23,7 @@ extension ComparisonReport {
             let ratios = row.ratios.filter(\.isFinite)
             if row.isCompared, let least = ratios.min(), let most = ratios.max() {
                 cells.append(.init(fixed(ratios.median, 2)))
-                cells.append(.init("\(fixed(least, 2)) to \(fixed(most, 2))", .soft))
+                cells.append(.init("\(fixed(least, 2))–\(fixed(most, 2))", .soft))
             } else {
                 cells += ["", ""]
             }

@@ -56,7 +56,7 @@ struct ComparisonReport: Equatable {
     var missed: [Row] { rows.filter { !$0.isMet } }
     /// The scenarios in the order of their first runs.
     var scenarios: [String] {
-        rows.reduce(into: []) { if $0.last != $1.scenario { $0.append($1.scenario) } }
+        rows.reduce(into: []) { if !$0.contains($1.scenario) { $0.append($1.scenario) } }
     }
 }
 

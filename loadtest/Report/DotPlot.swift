@@ -74,12 +74,12 @@ struct DotPlot {
 
     private func draw(_ row: ComparisonReport.Row, at y: Double, _ scale: Scale) -> Node {
         let ratios = row.ratios.filter { $0.isFinite && $0 > 0 }
-        let name = row.name.count > Self.lettersMax ? row.name.prefix(Self.lettersMax - 1) + "…" : row.name
+        let name = broken(row.name, lettersMax: Self.lettersMax)
         let (least, most) = (ratios.min() ?? 1, ratios.max() ?? 1)
-        var parts = [
-            label(Self.left - 14, y + 4, name, "tick end"),
-            line(scale.position(least), y, scale.position(most), y, "spread"),
-        ]
+        var parts = name.enumerated().map { number, text in
+            label(Self.left - 14, y + 4 + (Double(number) - Double(name.count - 1) / 2) * 13, text, "tick end")
+        }
+        parts.append(line(scale.position(least), y, scale.position(most), y, "spread"))
         parts += ratios.map { dot(scale.position($0), y, "3", "run") }
         let tone = row.target == nil ? "" : row.isMet ? " good" : " bad"
         parts.append(dot(scale.position(ratios.median), y, "5.5", "median\(tone)"))

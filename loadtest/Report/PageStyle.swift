@@ -47,11 +47,11 @@ extension Page {
         table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
         th, td { padding: 0.36rem 0.9rem 0.36rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
         th, td { text-align: left; }
-        th { color: var(--soft); font-weight: 500; white-space: nowrap; }
+        th { color: var(--soft); font-weight: 500; white-space: nowrap; vertical-align: bottom; }
         th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         th:last-child, td:last-child { padding-right: 0; }
         table.even { table-layout: fixed; }
-        table.even th:first-child { width: 30%; }
+        table.even th:first-child { width: 34%; white-space: normal; }
         figure { margin-bottom: 1.5rem; }
         figcaption { color: var(--soft); font-size: 0.92rem; margin-bottom: 0.4rem; }
         svg { display: block; width: 100%; min-width: 34rem; height: auto; }

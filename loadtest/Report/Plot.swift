@@ -37,7 +37,7 @@ struct Plot {
     ) {
         let lines = lines.filter { !$0.points.isEmpty }
         (self.title, self.lines, self.xUnit, self.yUnit) = (title, lines, xUnit, yUnit)
-        let letters = lines.flatMap { Self.broken($0.name).map(\.count) }.max() ?? 0
+        let letters = lines.flatMap { broken($0.name, lettersMax: Self.nameLettersMax).map(\.count) }.max() ?? 0
         let right = Self.width - 26 - Double(letters) * Self.letterWidth
         let base = Self.height - Self.bottom
         let xs = lines.flatMap { $0.points.map(\.x) }
@@ -136,7 +136,7 @@ struct Plot {
             let last = line.points.max { $0.x < $1.x } ?? line.points[0]
             return (index: index, x: x.position(last.x), y: y.position(last.y))
         }.sorted { ($0.y, $0.index) < ($1.y, $1.index) }
-        let texts = ends.map { Self.broken(lines[$0.index].name) }
+        let texts = ends.map { broken(lines[$0.index].name, lettersMax: Self.nameLettersMax) }
         let places = Self.apart(ends.map(\.y), texts.map(\.count), lowest: Self.height - Self.bottom)
         var parts: [Node] = []
         for ((end, place), text) in zip(zip(ends, places), texts) {
@@ -168,19 +168,6 @@ struct Plot {
         }
         return moved
     }
-
-    /// A name in two lines at most, broken between words.
-    private static func broken(_ name: String) -> [String] {
-        var lines: [String] = []
-        for word in name.split(separator: " ") {
-            if let last = lines.last, lines.count == 2 || last.count + word.count < nameLettersMax {
-                lines[lines.count - 1] = last + " " + word
-            } else {
-                lines.append(String(word))
-            }
-        }
-        return lines.map { $0.count > nameLettersMax ? $0.prefix(nameLettersMax - 1) + "…" : $0 }
-    }
 }
 
 // MARK: - SVG
@@ -194,4 +181,17 @@ func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ kind: String
 
 func label(_ x: Double, _ y: Double, _ text: String, _ kind: String) -> Node {
     element("text", ["class": kind, "x": pixels(x), "y": pixels(y)], [.text(text)])
+}
+
+/// A name in two lines at most, broken between words.
+func broken(_ name: String, lettersMax: Int) -> [String] {
+    var lines: [String] = []
+    for word in name.split(separator: " ") {
+        if let last = lines.last, lines.count == 2 || last.count + word.count < lettersMax {
+            lines[lines.count - 1] = last + " " + word
+        } else {
+            lines.append(String(word))
+        }
+    }
+    return lines.map { $0.count > lettersMax ? $0.prefix(lettersMax - 1) + "…" : $0 }
 }
