@@ -54,7 +54,7 @@ let package = Package(
         tests("ChatTests", ["Chat", "ChatProtocol", "Wire"]),
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
-        tests("ServerTests", ["Server", "hubbub", "Agents", "ChatProtocol", "Wire", "CLinux"]),
+        tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),
         tests("LoadTestTests", ["loadtest", "Wire"]),
         tests("TidyTests", []),
     ],

@@ -147,7 +147,7 @@ extension Subprocess {
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
         _ = hb_spawn_close_from(&actions, 3)
 
-        // The hub blocks the signals that stop it and ignores SIGPIPE: a program expects neither.
+        // The hub blocks the signals that stop it and ignores SIGPIPE and SIGXFSZ: a program expects neither.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -155,6 +155,7 @@ extension Subprocess {
         sigemptyset(&signals)
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigaddset(&signals, SIGPIPE)
+        sigaddset(&signals, SIGXFSZ)
         posix_spawnattr_setsigdefault(&attributes, &signals)
         posix_spawnattr_setpgroup(&attributes, 0)
         let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF

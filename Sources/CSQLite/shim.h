@@ -9,3 +9,13 @@ static inline int hb_bind_text(sqlite3_stmt *statement, int index, const char *b
 static inline int hb_bind_blob(sqlite3_stmt *statement, int index, const void *bytes, int count) {
     return sqlite3_bind_blob(statement, index, bytes ? bytes : "", count, SQLITE_TRANSIENT);
 }
+
+/// The system's error behind the last I/O error of the log or of the database file; 0 if there is none.
+static inline int hb_last_errno(sqlite3 *database) {
+    sqlite3_file *log = 0;
+    int code = 0;
+    sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &code);
+    if (code == 0) sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}

@@ -46,7 +46,7 @@ extension Room {
         guard turns.allSatisfy({ $0.verdict != nil && !$0.agentRuns && $0.settlingSince == 0 }) else { return }
         deletion.isCommitting = true
         phase = .deleting(deletion)
-        let outcomes = turns.filter { !$0.record.messages.isEmpty }.map(\.exchangeOutcome)
+        let outcomes = (unstored + turns.filter { !$0.record.messages.isEmpty }).map(\.exchangeOutcome)
         ask(.deleteRoom(id, at: deletion.at, outcomes: outcomes), .deletion(turns))
     }
 
@@ -59,6 +59,7 @@ extension Room {
             return
         }
         for turn in turns { end(turn) }
+        unstored = []
         append(.other) { .textFrame(ServerFrame.roomDeleted(roomID: id, seq: $0, by: deletion.by)) }
         flushFlow()
         hub.answer(deletion.origin, .success(.roomDeleted(id)), roomID: id)

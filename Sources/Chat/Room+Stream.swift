@@ -254,8 +254,24 @@ extension Room {
                 status: .failed, usage: turn.usage,
                 error: StreamError(code: .storageUnavailable, message: "the answer could not be stored"),
                 endedAt: now.timestamp)
+            unstored.append(turn)
+            turn.settleRetryAt = now.instant + Self.settleRetryNanoseconds
             return end(turn, storedLength: turn.checkpoint.textStored)
         }
+        turn.settleRetryAt = now.instant + Self.settleRetryNanoseconds
+    }
+
+    /// Nobody waits for these any more, but no exchange may stay `streaming` on disk.
+    func storeLate() {
+        for turn in unstored {
+            guard let retryAt = turn.settleRetryAt, now.instant >= retryAt else { continue }
+            turn.settleRetryAt = nil
+            ask(.finishExchange(turn.exchangeOutcome), .lateOutcome(turn))
+        }
+    }
+
+    func storedLate(_ turn: Turn, _ result: StorageResult) {
+        if case .stored = result { return unstored.removeAll { $0 === turn } }
         turn.settleRetryAt = now.instant + Self.settleRetryNanoseconds
     }
 

@@ -12,6 +12,7 @@ extension Room {
 
     func tick() {
         expireSessions()
+        storeLate()
         forEachTurn { turn in
             if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
             checkpointIfDue(turn)

@@ -48,6 +48,7 @@ final class Room {
         case context(Turn)
         case checkpoint(Turn)
         case outcome(Turn)
+        case lateOutcome(Turn)
         case update(Origin, UserID)
         case member(MemberRecord, Command)
         case removal(UserID, Command)
@@ -77,6 +78,8 @@ final class Room {
     var links: [ReplicaLink] = []
     var sessions: [Session] = []
     var uncommitted: [PendingSend] = []
+    /// Turns that have ended for everyone, but on disk: storage failed for too long. Their outcomes are tried again.
+    var unstored: [Turn] = []
     var snapshot: KeptSnapshot?
     var live = LiveState()
 
@@ -214,6 +217,7 @@ final class Room {
         case .context(let turn): contextRead(turn, result)
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
+        case .lateOutcome(let turn): storedLate(turn, result)
         case .update(let origin, let user): updated(origin, user, result)
         case .member(let member, let command): memberSet(member, command, result)
         case .removal(let userID, let command): memberRemoved(userID, command, result)
@@ -337,7 +341,7 @@ final class Room {
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes
         let isIdle =
-            replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && awaiting == 0
+            replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && unstored.isEmpty && awaiting == 0
             && !sessions.contains { !$0.turns.isEmpty } && hasHead
         if !isIdle {
             idleSince = nil
@@ -355,6 +359,7 @@ final class Room {
     private func setTimer() {
         var deadline = live.nextDeadline
         forEachTurn { deadline = earliest(deadline, nextDeadline($0)) }
+        for turn in unstored { deadline = earliest(deadline, turn.settleRetryAt) }
         for session in sessions { deadline = earliest(deadline, nextDeadline(session)) }
         if summaryIsWanted, case .live = phase {
             deadline = earliest(deadline, (summarySentAt ?? 0) + Self.summaryNanoseconds)

@@ -1,6 +1,7 @@
 import Chat
 import ChatProtocol
 import Reactor
+import Storage
 import Wire
 
 // HTTP/1.1 (RFC 9112): one request of a connection at a time, answered in order; what a client sends ahead is held.
@@ -70,34 +71,38 @@ extension HubLoop {
         case .webSocketEcho: upgrade(request.head, on: socket, toEcho: true)
         case .chat(let request): start(request, on: socket, stage)
         case .health(.alive): finish(Health.alive, on: socket)
-        case .health(let probe): ask(probe, of: socket)
+        case .health(let probe): ask(probe, of: socket, stage)
         }
     }
 
-    /// A probe asks whether the store answers a read.
-    private func ask(_ probe: HealthProbe, of socket: Socket) {
+    /// A probe asks whether the store writes and reads; the sweep answers one that waits for too long.
+    private func ask(_ probe: HealthProbe, of socket: Socket, _ stage: HTTPStage) {
+        stage.pending?.probe = probe
+        socket.deadline = loop.now + Timeout.probe
         let mailbox = loop.mailbox
         let id = socket.id
         let began = WallClock.microseconds()
-        context.store.submit(.findStream(StreamID(""))) { result in
-            let took = Int(WallClock.microseconds() - began)
-            if case .unavailable = result {
-                mailbox.post(.probed(id, probe, microseconds: nil))
-            } else {
-                mailbox.post(.probed(id, probe, microseconds: took))
-            }
+        context.store.check { trouble in
+            mailbox.post(.probed(id, trouble, microseconds: Int(WallClock.microseconds() - began)))
         }
     }
 
-    func answer(_ probe: HealthProbe, _ microseconds: Int?, on socket: Socket) {
-        guard case .detailed = probe else {
-            return finish(microseconds != nil && !isDraining ? Health.ready : Health.unready, on: socket)
-        }
+    func answerProbe(_ trouble: StorageTrouble?, _ microseconds: Int, on socket: Socket) {
+        guard case .http(let stage) = socket.stage, let probe = stage.pending?.probe else { return }
         let report = HealthReport(
-            storageMicroseconds: microseconds, activeSessions: context.gauges.sessionCount,
+            storageMicroseconds: microseconds, storageTrouble: trouble, activeSessions: context.gauges.sessionCount,
             activeStreams: context.gauges.streamCount, streamCapacity: context.limits.streamsPerNode,
             isDraining: isDraining)
-        finish(report.response(at: now.timestamp), on: socket)
+        switch probe {
+        case .ready: finish(report.readiness, on: socket)
+        case .alive, .detailed: finish(report.response(at: now.timestamp), on: socket)
+        }
+    }
+
+    /// The store has not answered a probe in time, which is an answer too.
+    func giveUpProbe(on socket: Socket) {
+        let silence = StorageTrouble(reason: "the store does not answer", seconds: Int(Timeout.probe / 1_000_000_000))
+        answerProbe(context.store.trouble ?? silence, Int(Timeout.probe / 1000), on: socket)
     }
 
     // MARK: - Answering

@@ -13,6 +13,8 @@ enum Timeout {
     static let close: UInt64 = 5_000_000_000
     /// Between two comments of an event stream that has nothing to say.
     static let comment: UInt64 = 15_000_000_000
+    /// For the store's answer to a probe; whoever asks gives up soon after.
+    static let probe: UInt64 = 2_000_000_000
     /// For requests that wait when the server stops.
     static let answers: UInt64 = 1_000_000_000
     static let sweep: UInt64 = 1_000_000_000
@@ -50,8 +52,9 @@ extension HubLoop {
     }
 
     private func expire(_ socket: Socket) {
-        if case .http(let stage) = socket.stage, !socket.closesWhenSent, stage.hasBegun {
-            return timeOut(socket, stage)
+        if case .http(let stage) = socket.stage, !socket.closesWhenSent {
+            if stage.pending?.probe != nil { return giveUpProbe(on: socket) }
+            if stage.hasBegun { return timeOut(socket, stage) }
         }
         drop(socket)
     }

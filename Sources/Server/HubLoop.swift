@@ -111,8 +111,8 @@ final class HubLoop: LoopHandler {
         switch message {
         case .hub(let message): hub.received(message, now: now)
         case .stored(let ticket, let result): hub.stored(result, ticket: ticket, now: now)
-        case .probed(let id, let probe, let microseconds):
-            if let socket = socket(id) { answer(probe, microseconds, on: socket) }
+        case .probed(let id, let trouble, let microseconds):
+            if let socket = socket(id) { answerProbe(trouble, microseconds, on: socket) }
         case .drain:
             loop.stopListening()
             hub.drain(now: now)

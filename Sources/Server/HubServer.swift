@@ -15,6 +15,8 @@ public enum HubServer {
     public static func run(_ configuration: Configuration) -> Int32 {
         Log.level = configuration.logLevel
         SignalWatcher.block()
+        // A file that reaches its limit (`ulimit -f`) is a disk that is full, not the end.
+        signal(SIGXFSZ, SIG_IGN)
         raiseDescriptorLimit()
         do {
             let server = try RunningServer(configuration)
@@ -59,9 +61,7 @@ struct RunningServer {
 
     init(_ configuration: Configuration) throws {
         let started = Timestamp(milliseconds: WallClock.milliseconds())
-        let store = try MessageStore(directory: configuration.dataDirectory, now: started) {
-            Log.error("storage failed", ["reason": $0])
-        }
+        let store = try MessageStore(directory: configuration.dataDirectory, now: started, report: Self.log)
         if store.settledAtStart > 0 {
             Log.info("settled unfinished streams", ["count": String(store.settledAtStart)])
         }
@@ -82,6 +82,14 @@ struct RunningServer {
         signals = try SignalWatcher()
         host = configuration.host
         (threads, port) = try Self.startLoops(context)
+    }
+
+    private static func log(_ news: StorageNews) {
+        switch news {
+        case .failed(let reason): Log.error("storage fails", ["reason": reason])
+        case .requestFailed(let reason): Log.error("a request to the store failed", ["reason": reason])
+        case .recovered(let seconds): Log.warning("storage works again", ["after_seconds": String(seconds)])
+        }
     }
 
     // MARK: - Starting

@@ -29,8 +29,8 @@ struct ServerContext: Sendable {
 enum LoopMessage: Sendable {
     case hub(HubMessage)
     case stored(ticket: UInt64, StorageResult)
-    /// What a read of the store took, for the request of a probe; `nil`: it does not answer.
-    case probed(ConnectionID, HealthProbe, microseconds: Int?)
+    /// What is wrong with the store, for the request of a probe, and how long it took to find out.
+    case probed(ConnectionID, StorageTrouble?, microseconds: Int)
     /// Stop accepting, tell the clients.
     case drain
     /// End the streams that still run.

@@ -59,6 +59,8 @@ struct PendingRequest {
     let wantsBody: Bool
     /// A chat request takes several steps.
     var chat: ChatExchange?
+    /// A probe waits for the store.
+    var probe: HealthProbe?
 }
 
 /// A WebSocket of the hub. Confined to its loop.

@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 
 /// A value on its way into a statement.
 enum SQLValue {
@@ -49,7 +50,7 @@ final class DatabaseConnection {
         }
         handle = opened
         sqlite3_extended_result_codes(handle, 1)
-        sqlite3_busy_timeout(handle, 5_000)
+        waitForLocks(milliseconds: DatabaseFile.lockMilliseconds)
     }
 
     deinit {
@@ -61,8 +62,18 @@ final class DatabaseConnection {
     var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
     /// Rows that the last statement inserted, changed or deleted.
     var changes: Int { Int(sqlite3_changes(handle)) }
+    /// Rows that all statements of this connection inserted, changed or deleted.
+    var changesInAll: Int { Int(sqlite3_total_changes(handle)) }
+    /// Whether the file was moved or removed under its name since it was opened.
+    var hasMoved: Bool {
+        var answer: Int32 = 0
+        return sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &answer) == SQLITE_OK && answer != 0
+    }
     /// The rowid of the last insertion.
     var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
+
+    /// How long a statement waits for another connection's lock before it fails with `SQLITE_BUSY`.
+    func waitForLocks(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 
     /// Runs statements without values and without looking at rows.
     func execute(_ sql: String) throws(SQLiteError) {
@@ -141,6 +152,10 @@ final class DatabaseConnection {
     }
 
     private var lastError: SQLiteError {
-        SQLiteError(code: sqlite3_extended_errcode(handle), message: String(cString: sqlite3_errmsg(handle)))
+        let code = sqlite3_extended_errcode(handle)
+        let message = String(cString: sqlite3_errmsg(handle))
+        let system = code & 0xFF == SQLITE_IOERR ? hb_last_errno(handle) : 0
+        guard system != 0 else { return SQLiteError(code: code, message: message) }
+        return SQLiteError(code: code, message: "\(message): \(String(cString: strerror(system)))")
     }
 }

@@ -13,36 +13,36 @@ public final class MessageStore: Sendable {
     public let settledAtStart: Int
     let queue = WorkQueue()
     private let lock: DirectoryLock
-    private let path: String
+    private let file: DatabaseFile
     private let threads: [StorageThread]
 
     /// Takes the directory for this process, brings the database up to date and settles what was left running.
     ///
     /// - Parameter directory: made if it is missing, with mode 0700.
     /// - Parameter now: the wall clock; when the settled exchanges ended.
-    /// - Parameter onFailure: receives SQLite's own sentence about each failed request, on a storage thread.
+    /// - Parameter report: receives what the operator should know of, on a storage thread.
     public init(
-        directory: String, now: Timestamp, onFailure: @escaping @Sendable (String) -> Void = { _ in }
+        directory: String, now: Timestamp, report: @escaping @Sendable (StorageNews) -> Void = { _ in }
     ) throws(StoreError) {
         let lock = try DirectoryLock(directory: directory)
         let path = directory + "/hubbub.db"
         let threads: [StorageThread]
         do throws(StoreError) {
-            let writer = try Self.openWriter(path)
+            let (file, writer) = try Self.open(path)
             try Self.migrate(writer, path: path, to: Migrations.all.count)
             settledAtStart = try Self.settle(writer, path: path, now: now)
-            let first = try Self.openReader(path)
-            let second = try Self.openReader(path)
+            let first = try Self.openReader(file)
+            let second = try Self.openReader(file)
+            self.file = file
             threads = [
-                Self.startWriter(writer, queue, onFailure), Self.startReader(first, queue, onFailure),
-                Self.startReader(second, queue, onFailure),
+                Self.startWriter(writer, of: file, queue, report), Self.startReader(first, of: file, queue, report),
+                Self.startReader(second, of: file, queue, report),
             ]
         } catch {
             lock.release()
             throw error
         }
         self.lock = lock
-        self.path = path
         self.threads = threads
     }
 
@@ -66,23 +66,51 @@ public final class MessageStore: Sendable {
         guard queue.close() else { return }
         for thread in threads { thread.join() }
         // The last connection to close folds the log into the file; a reader cannot.
-        if let last = try? DatabaseConnection(path: path) { try? last.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+        if let last = try? file.openWriter() { try? last.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
         lock.release()
     }
 
     private static func startWriter(
-        _ connection: sending DatabaseConnection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+        _ connection: sending DatabaseConnection, of file: DatabaseFile, _ queue: WorkQueue,
+        _ report: @escaping @Sendable (StorageNews) -> Void
     ) -> StorageThread {
         StorageThread(name: "storage-write") {
-            GroupCommit(writer: RoomWriter(connection: connection), onFailure: onFailure).run(queue)
+            var commits = GroupCommit(connection, of: file, queue, report: report)
+            commits.run()
         }
     }
 
     private static func startReader(
-        _ connection: sending DatabaseConnection, _ queue: WorkQueue, _ onFailure: @escaping @Sendable (String) -> Void
+        _ connection: sending DatabaseConnection, of file: DatabaseFile, _ queue: WorkQueue,
+        _ report: @escaping @Sendable (StorageNews) -> Void
     ) -> StorageThread {
         StorageThread(name: "storage-read") {
-            ReadLoop(reader: RoomReader(connection: connection), onFailure: onFailure).run(queue)
+            var reads = ReadLoop(connection, of: file, queue, report: report)
+            reads.run()
+        }
+    }
+}
+
+// Health.
+extension MessageStore {
+    /// What is wrong at present, as far as it is known; never waits.
+    public var trouble: StorageTrouble? { queue.health { health, now in health.trouble(at: now) } }
+
+    /// Tells whether the store writes and reads. What is known to fail is told at once; else a read is made, and before
+    /// it a write unless one reached the disk within the last second.
+    ///
+    /// - Parameter completion: called once, with `nil` if all is well; on a storage thread, or at once on this one.
+    public func check(completion: @escaping @Sendable (StorageTrouble?) -> Void) {
+        if let trouble { return completion(trouble) }
+        if !queue.health({ health, now in health.wroteLately(at: now) }) {
+            _ = queue.submit(
+                WriteJob(
+                    bytes: 0, perform: { (_) throws(SQLiteError) in .stored }, completion: { _ in }, isProbe: true))
+        }
+        submit(.findStream(StreamID(""))) { [queue] result in
+            let trouble = queue.health { health, now in health.trouble(at: now) }
+            guard case .unavailable = result else { return completion(trouble) }
+            completion(trouble ?? StorageTrouble(reason: "the store does not answer", seconds: 0))
         }
     }
 }
@@ -114,7 +142,7 @@ extension MessageStore {
         let lock = try DirectoryLock(directory: directory)
         defer { lock.release() }
         let path = directory + "/hubbub.db"
-        try migrate(openWriter(path), path: path, to: target, report: report)
+        try migrate(open(path).connection, path: path, to: target, report: report)
     }
 
     private static func migrate(
@@ -133,29 +161,21 @@ extension MessageStore {
 
 // Connections.
 extension MessageStore {
-    static func openWriter(_ path: String) throws(StoreError) -> DatabaseConnection {
-        // SQLite would make the file readable by everyone, also in a directory that was there before with a wider mode.
-        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        if descriptor >= 0 { Glibc.close(descriptor) }
+    private static func open(
+        _ path: String
+    ) throws(StoreError) -> (file: DatabaseFile, connection: DatabaseConnection) {
         do throws(SQLiteError) {
-            let connection = try DatabaseConnection(path: path)
-            // Debian's SQLite overwrites deleted rows with zeros unless told otherwise, at a tenth of the speed.
-            try connection.execute(
-                """
-                PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                PRAGMA secure_delete = OFF
-                """)
-            return connection
+            return try DatabaseFile.create(path)
         } catch {
             throw StoreError(error, path: path)
         }
     }
 
-    private static func openReader(_ path: String) throws(StoreError) -> DatabaseConnection {
+    private static func openReader(_ file: DatabaseFile) throws(StoreError) -> DatabaseConnection {
         do throws(SQLiteError) {
-            return try DatabaseConnection(path: path, isReadOnly: true)
+            return try file.openReader()
         } catch {
-            throw StoreError(error, path: path)
+            throw StoreError(error, path: file.path)
         }
     }
 

@@ -8,6 +8,10 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     case newerSchema(found: Int, known: Int)
     /// The directory or the file could not be made or opened.
     case cannotOpen(path: String, reason: String)
+    /// There is no space left.
+    case diskFull(path: String)
+    /// Another program, not a hubbub, holds the database.
+    case locked(path: String)
     /// The file is not a database of ours, or is damaged.
     case notADatabase(path: String)
     /// Taking the schema to a version failed; the database stands at its last complete step.
@@ -24,7 +28,12 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
             "The database has schema version \(found), but this hubbub knows only \(known). "
                 + "Run the newer hubbub, or use it to migrate down to \(known) first."
         case .cannotOpen(let path, let reason):
-            "Cannot open \(path): \(reason). Check that it exists, and that this user may write to it."
+            "Cannot open \(path): \(reason). "
+                + "Check that it exists, that this user may write to it, and that its disk is sound and has space."
+        case .diskFull(let path):
+            "There is no space left for \(path). Free some, and try again."
+        case .locked(let path):
+            "Another program holds \(path). End it, and try again."
         case .notADatabase(let path):
             "\(path) is not a readable hubbub database. "
                 + "Restore it from a backup, or choose another directory with --data."
@@ -43,6 +52,8 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     init(_ error: SQLiteError, path: String) {
         switch error.primaryCode {
         case SQLITE_CORRUPT, SQLITE_NOTADB: self = .notADatabase(path: path)
+        case SQLITE_FULL: self = .diskFull(path: path)
+        case SQLITE_BUSY: self = .locked(path: path)
         default: self = .cannotOpen(path: path, reason: error.message)
         }
     }

@@ -7,6 +7,8 @@ struct WriteJob: Sendable {
     let bytes: Int
     let perform: @Sendable (RoomWriter) throws(SQLiteError) -> StorageResult
     let completion: @Sendable (StorageResult) -> Void
+    /// Asks whether the disk takes a write: its transaction writes whatever else is in it.
+    var isProbe = false
 }
 
 /// A read that waits for its turn.
@@ -15,12 +17,20 @@ struct ReadJob: Sendable {
     let completion: @Sendable (StorageResult) -> Void
 }
 
+/// What a reader is to do next.
+enum ReadWork {
+    case job(ReadJob)
+    /// Read the whole database, to see whether it is sound again.
+    case check
+}
+
 /// Hands jobs from the loops to the storage threads.
 ///
 /// Writes go to the writer in batches, reads to whichever reader is free. A read sees every write that was submitted
 /// before it: it carries the number of writes until then and is handed out when that many are answered. Reads wait in
 /// the order of their numbers, so only the first has to be looked at. The queue has no limit of its own: the hub holds
 /// 64 uncommitted sends per room and one segment per stream.
+/// While the disk fails, the writer and one reader are let go now and then without a job, to try again.
 /// Invariant: `writesAnswered <= writesSubmitted`, and the difference is the waiting writes and the batch in hand.
 ///
 /// `@unchecked Sendable`: every stored variable is read and written only while `mutex` is held.
@@ -37,11 +47,16 @@ final class WorkQueue: @unchecked Sendable {
     private var writesAnswered: UInt64 = 0
     private var isClosed = false
     private var commits = 0
+    private var health = StorageHealth()
 
     init() {
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(writerMayGo, nil)
-        pthread_cond_init(readersMayGo, nil)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(writerMayGo, &attributes)
+        pthread_cond_init(readersMayGo, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -88,13 +103,28 @@ final class WorkQueue: @unchecked Sendable {
         }
     }
 
+    /// Looks at what is known of the disk, or adds to it.
+    func health<Value>(_ body: (inout StorageHealth, _ now: UInt64) -> Value) -> Value {
+        locked {
+            let value = body(&health, Self.now())
+            if health.checkDueAt != nil { pthread_cond_broadcast(readersMayGo) }
+            return value
+        }
+    }
+
     /// Waits for writes and takes as many as one transaction may hold; `nil` when the queue is closed and empty.
+    ///
+    /// An empty batch is a try: the disk failed, and it is time to see whether it takes a write again.
     func nextBatch() -> [WriteJob]? {
         locked {
             while writes.isEmpty {
                 if isClosed { return nil }
-                pthread_cond_wait(writerMayGo, mutex)
+                guard wait(writerMayGo, until: health.retryDueAt) else {
+                    health.batchBegan(at: Self.now())
+                    return []
+                }
             }
+            health.batchBegan(at: Self.now())
             var count = 0
             var bytes = 0
             while count < min(writes.count, Self.batchJobsMax) {
@@ -120,18 +150,40 @@ final class WorkQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits for a read whose writes are answered; `nil` when the queue is closed and no read is left.
-    func nextRead() -> ReadJob? {
+    /// Waits for a read whose writes are answered, or until a check is due; `nil` when the queue is closed and no read
+    /// is left.
+    func nextRead() -> ReadWork? {
         locked {
             while true {
                 if let first = reads.first {
-                    if first.after <= writesAnswered { return reads.removeFirst().job }
+                    if first.after <= writesAnswered { return .job(reads.removeFirst().job) }
                 } else if isClosed {
                     return nil
                 }
-                pthread_cond_wait(readersMayGo, mutex)
+                guard wait(readersMayGo, until: isClosed ? nil : health.checkDueAt) else {
+                    health.checkBegan(at: Self.now())
+                    return .check
+                }
             }
         }
+    }
+
+    /// Returns false once the instant is there; a wait that ends earlier says nothing.
+    private func wait(_ condition: UnsafeMutablePointer<pthread_cond_t>, until instant: UInt64?) -> Bool {
+        guard let instant else {
+            pthread_cond_wait(condition, mutex)
+            return true
+        }
+        guard Self.now() < instant else { return false }
+        var time = timespec(tv_sec: Int(instant / 1_000_000_000), tv_nsec: Int(instant % 1_000_000_000))
+        pthread_cond_timedwait(condition, mutex, &time)
+        return true
+    }
+
+    private static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private func locked<Value>(_ body: () -> Value) -> Value {

@@ -63,11 +63,33 @@ import Wire
         #expect(ended.number("length") == 14)
         #expect(ended["stored_length"] == (recovers ? nil : 6))
         #expect(ended["error"]?.object?.text("code") == (recovers ? nil : "STORAGE_UNAVAILABLE"))
+        let stored = world.store.exchange(of: stream)
+        #expect(stored?.status == (recovers ? .completed : .streaming))
         world.store.fails = { _ in false }
+        world.advance(milliseconds: 600)
+        let late = world.store.exchange(of: stream)
+        #expect(late?.status == (recovers ? .completed : .failed), "nothing stays on its way for ever")
+        #expect(late?.text == "stored and not")
         #expect(client.send(room, "next", key: "m2")["stream_id"] != nil)
         world.finish(world.lastStream)
         world.expectConsistent()
         world.expectNoPermitTaken()
+    }
+
+    @Test func aRoomThatIsDeletedTakesAlongWhatCouldNotBeStored() {
+        let (world, room, client) = start(1)
+        client.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        world.say(stream, "text")
+        world.store.fails = { if case .finishExchange = $0 { true } else { false } }
+        world.finish(stream)
+        world.advance(milliseconds: 11_000)
+        #expect(client.last("stream-ended").text("status") == "failed")
+        #expect(client.ask("delete-room", ["room_id": .string(room)]).text("type") == "ack")
+        #expect(world.store.exchange(of: stream)?.status == .failed)
+        world.store.fails = { _ in false }
+        world.advance(milliseconds: 11_000)
+        world.expectConsistent()
     }
 
     @Test(arguments: [1, 2, 3]) func aDrainingHubTakesNoMessages(_ loops: Int) {

@@ -1,4 +1,5 @@
 import ChatProtocol
+import Storage
 import Testing
 import Wire
 
@@ -249,22 +250,39 @@ private func chat(_ text: String?, _ change: (inout ChatRequest) -> Void = { _ i
 }
 
 @Suite struct HealthReportTests {
-    static let reports: [(Int?, Int, Bool, String, Int)] = [
-        (5_250, 0, false, "healthy", 200), (0, 449, false, "healthy", 200), (1, 450, false, "degraded", 200),
-        (1, 500, false, "degraded", 200), (nil, 0, false, "unhealthy", 503), (1, 0, true, "unhealthy", 503),
+    static let full = StorageTrouble(reason: "database or disk is full", seconds: 9)
+    static let reports: [(StorageTrouble?, Int, Bool, String, Int)] = [
+        (nil, 0, false, "healthy", 200), (nil, 449, false, "healthy", 200), (nil, 450, false, "degraded", 200),
+        (nil, 500, false, "degraded", 200), (full, 0, false, "unhealthy", 503), (nil, 0, true, "unhealthy", 503),
     ]
 
     @Test(arguments: reports) func theReportFollowsItsNumbers(
-        storage: Int?, streams: Int, isDraining: Bool, status: String, http: Int
+        trouble: StorageTrouble?, streams: Int, isDraining: Bool, status: String, http: Int
     ) throws {
         let report = HealthReport(
-            storageMicroseconds: storage, activeSessions: 7, activeStreams: streams, streamCapacity: 500,
-            isDraining: isDraining)
+            storageMicroseconds: 5_250, storageTrouble: trouble, activeSessions: 7, activeStreams: streams,
+            streamCapacity: 500, isDraining: isDraining)
         let response = report.response(at: noon)
         #expect(response.head.status == http)
         let body = try #require(try JSONValue(parsing: response.body).object)
         #expect(body["status"]?.string == status)
-        #expect(body["checks"]?.object?["database"]?.object?["latency_ms"]?.double == storage.map { Double($0) / 1000 })
+        let database = body["checks"]?.object?["database"]?.object
+        #expect(database?["latency_ms"]?.double == 5.25)
+        #expect(database?["error"]?.string == trouble?.reason)
+    }
+
+    @Test(
+        arguments: [
+            (nil, false, 200, #"{"status":"ready"}"#),
+            (full, true, 503, #"{"status":"unavailable","reason":"storage: database or disk is full"}"#),
+            (nil, true, 503, #"{"status":"unavailable","reason":"the hub is stopping"}"#),
+        ] as [(StorageTrouble?, Bool, Int, String)])
+    func readinessSaysWhatIsWrong(trouble: StorageTrouble?, isDraining: Bool, http: Int, body: String) {
+        let report = HealthReport(
+            storageMicroseconds: 1, storageTrouble: trouble, activeSessions: 0, activeStreams: 0, streamCapacity: 500,
+            isDraining: isDraining)
+        #expect(report.readiness.head.status == http)
+        #expect(String(decoding: report.readiness.body, as: UTF8.self) == body)
     }
 
     @Test func theReportHasTheSeedsForm() {

@@ -11,25 +11,85 @@ import Wire
     let scratch = Scratch()
 
     @Test func aFullDiskIsAnsweredAndTheStoreRecovers() throws {
-        let failures = Mutex<[String]>([])
-        let store = try MessageStore(directory: scratch.path, now: .at(0)) { sentence in
-            failures.withLock { $0.append(sentence) }
-        }
+        let news = Mutex<[StorageNews]>([])
+        let store = try MessageStore(directory: scratch.path, now: .at(0)) { item in news.withLock { $0.append(item) } }
         defer { store.close() }
         #expect(store.answer(.create("r")).isStored)
         #expect(store.answer(.message("before", exchange: "before")).isStored)
+        #expect(store.trouble == nil)
         store.onWriter("PRAGMA max_page_count = 1")
         let secret = String(repeating: "secret", count: 40_000)
-        #expect(store.answer(.message(secret, exchange: "lost", key: "k")).isUnavailable)
+        for _ in 0..<3 { #expect(store.answer(.message(secret, exchange: "lost", key: "k")).isUnavailable) }
+        #expect(store.trouble?.reason == "database or disk is full")
+        #expect(store.checked() == store.trouble)
         #expect(store.answer(.history()).history?.map { $0.exchangeID.text } == ["before"], "reading goes on")
-        let sentences = failures.withLock { $0 }
-        #expect(!sentences.isEmpty)
-        #expect(!sentences.contains { $0.contains("secret") })
+        #expect(news.withLock { $0 } == [.failed("database or disk is full")], "said once")
         store.onWriter("PRAGMA max_page_count = 1000000")
         #expect(store.answer(.message(secret, exchange: "found", key: "k")).isStored)
+        #expect(store.trouble == nil && store.checked() == nil)
+        #expect(news.withLock { $0 }.count == 2, "recovered")
         let head = store.answer(.loadRoom(RoomID("r"))).head
         #expect(head?.room.messageCount == 2)
         #expect(head?.history.last?.messages.first?.text == secret)
+    }
+
+    @Test func aForeignLockIsAnsweredAndTheStoreRecovers() throws {
+        let store = try scratch.open()
+        defer { store.close() }
+        #expect(store.answer(.create("r")).isStored)
+        let other = try DatabaseConnection(path: scratch.database)
+        try other.execute("BEGIN IMMEDIATE")
+        #expect(store.answer(.message("one", exchange: "e1")).isUnavailable)
+        #expect(store.trouble?.reason == "database is locked")
+        #expect(store.answer(.history()).history == [], "reading goes on")
+        try other.execute("ROLLBACK")
+        #expect(store.answer(.message("one", exchange: "e1")).isStored)
+        #expect(store.trouble == nil)
+    }
+
+    @Test func aFileThatIsTakenAwayTakesNoWritesUntilItIsBack() throws {
+        let store = try scratch.open()
+        defer { store.close() }
+        #expect(store.answer(.create("r")).isStored)
+        let elsewhere = "\(scratch.path)/elsewhere"
+        #expect(rename(scratch.database, elsewhere) == 0)
+        #expect(store.answer(.message("one", exchange: "e1")).isUnavailable)
+        #expect(store.checked()?.reason.contains("moved") == true)
+        #expect(access(scratch.database, F_OK) != 0, "none is made in its place")
+        #expect(rename(elsewhere, scratch.database) == 0)
+        #expect(store.answer(.message("one", exchange: "e1")).isStored)
+        #expect(store.checked() == nil)
+    }
+
+    @Test func damageIsSeenAndSeenToBeGone() throws {
+        try scratch.open().close()
+        let store = try scratch.open()
+        for number in 0..<50 {
+            #expect(store.answer(.create("r\(number)")).isStored)
+            let text = String(repeating: "\(number)", count: 5_000)
+            #expect(store.answer(.message(text, in: "r\(number)", exchange: "e\(number)")).isStored)
+        }
+        store.close()
+        let (sound, damaged) = try damage(scratch.database)
+
+        let news = Inbox<StorageNews>()
+        let again = try MessageStore(directory: scratch.path, now: .at(0)) { news.add($0) }
+        defer { again.close() }
+        let answers = (0..<50).map { again.answer(.loadRoom(RoomID("r\($0)"))) }
+        let failed = answers.filter(\.isUnavailable)
+        #expect(!failed.isEmpty)
+        #expect(failed.count < answers.count, "what is whole is served")
+        #expect(news.next() == .failed("database disk image is malformed"))
+        #expect(again.checked()?.reason == "database disk image is malformed")
+        #expect(again.answer(.create("new")).isStored)
+        #expect(again.trouble != nil, "a write says nothing about damage")
+        try write(sound, to: scratch.database, at: damaged)
+        guard case .recovered = news.next() else {
+            Issue.record("it was not said that the store is sound again")
+            return
+        }
+        #expect(again.trouble == nil)
+        for number in 0..<50 { #expect(again.answer(.loadRoom(RoomID("r\(number)"))).head != nil) }
     }
 
     @Test func aFailingCommitStoresNothingOfItsBatchAndTheNextOneWorks() throws {
@@ -102,6 +162,26 @@ import Wire
         let again = try scratch.open()
         defer { again.close() }
         #expect(again.settledAtStart == 0)
+    }
+
+    /// Overwrites the pages from the fourth part of the file to its half; returns what stood there, and where.
+    private func damage(_ path: String) throws -> ([UInt8], Int) {
+        let file = try #require(fopen(path, "rb"))
+        defer { fclose(file) }
+        fseek(file, 0, SEEK_END)
+        let start = ftell(file) / 4 / 4096 * 4096
+        var bytes = [UInt8](repeating: 0, count: start)
+        fseek(file, start, SEEK_SET)
+        #expect(fread(&bytes, 1, bytes.count, file) == bytes.count)
+        try write([UInt8](repeating: 0xA5, count: bytes.count), to: path, at: start)
+        return (bytes, start)
+    }
+
+    private func write(_ bytes: [UInt8], to path: String, at start: Int) throws {
+        let file = try #require(fopen(path, "r+b"))
+        defer { fclose(file) }
+        fseek(file, start, SEEK_SET)
+        #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
     }
 
     private func copyFile(_ from: String, _ to: String) throws {

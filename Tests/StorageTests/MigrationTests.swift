@@ -52,7 +52,7 @@ import Wire
     }
 
     @Test func aStepThatFailsLeavesTheVersionBeforeIt() throws {
-        let connection = try MessageStore.openWriter(scratch.database)
+        let connection = try DatabaseFile.create(scratch.database).1
         try connection.execute("CREATE TABLE segments (id INTEGER)")
         #expect(throws: SQLiteError.self) { try Migrations.migrate(connection, to: 1) }
         #expect(try Migrations.version(of: connection) == 0)
@@ -65,7 +65,7 @@ import Wire
     }
 
     @Test func aDatabaseOfTheFirstVersionKeepsItsRows() throws {
-        let connection = try MessageStore.openWriter(scratch.database)
+        let connection = try DatabaseFile.create(scratch.database).1
         try Migrations.migrate(connection, to: 1)
         try connection.execute(
             """

@@ -66,7 +66,7 @@ import Wire
         (StoreError.directoryInUse(path: "/d"), "--data"), (.newerSchema(found: 3, known: 2), "migrate down to 2"),
         (.cannotOpen(path: "/d", reason: "permission denied"), "permission denied"),
         (.notADatabase(path: "/d"), "backup"), (.cannotMigrate(path: "/d", reason: "disk full"), "migrate up"),
-        (.unknownVersion(9, known: 2), "0 to 2"),
+        (.unknownVersion(9, known: 2), "0 to 2"), (.diskFull(path: "/d"), "Free some"), (.locked(path: "/d"), "End it"),
     ])
     func everyErrorSaysWhatToDo(error: StoreError, hint: String) {
         #expect(error.description.contains(hint))

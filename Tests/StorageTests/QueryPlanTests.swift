@@ -10,7 +10,7 @@ import Wire
 
     /// Runs every request on one connection, so that its cache holds every statement of the store.
     private func connectionThatRanEverything() throws -> DatabaseConnection {
-        let connection = try MessageStore.openWriter(scratch.database)
+        let connection = try DatabaseFile.create(scratch.database).1
         try Migrations.migrate(connection, to: MessageStore.schemaVersion)
         let writes: [StorageRequest] = [
             .createRoom(.example("r"), roomsMax: 5), .updateRoom(.example("r")),

@@ -31,6 +31,23 @@ final class Scratch: Sendable {
     private static var base: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 }
 
+/// What came on other threads, in order.
+final class Inbox<Item: Sendable>: Sendable {
+    private let items = Mutex<[Item]>([])
+    private let semaphore = Semaphore()
+
+    func add(_ item: Item) {
+        items.withLock { $0.append(item) }
+        semaphore.signal()
+    }
+
+    /// Waits for the next one.
+    func next() -> Item {
+        semaphore.wait()
+        return items.withLock { $0.removeFirst() }
+    }
+}
+
 /// Collects the answers of many requests, in the order in which they came.
 final class Answers: Sendable {
     private let collected = Mutex<[(label: Int, result: StorageResult)]>([])
@@ -65,6 +82,13 @@ extension MessageStore {
         let answers = Answers()
         submit(request, completion: answers.take(0))
         return answers.wait(for: 1)[0].result
+    }
+
+    /// Asks for its health and waits for the answer.
+    func checked() -> StorageTrouble? {
+        let inbox = Inbox<StorageTrouble?>()
+        check { inbox.add($0) }
+        return inbox.next()
     }
 
     /// Runs SQL on the writer's connection, as a request of its own.

@@ -23,12 +23,17 @@ struct HTTPResponse {
 enum Health {
     /// `/healthz`: the process answers.
     static let alive = HTTPResponse(status: 200, json: status("alive"))
-    /// `/readyz`: the store answers.
+    /// `/readyz`: the store writes and reads.
     static let ready = HTTPResponse(status: 200, json: status("ready"))
-    /// `/readyz`: the store does not answer, or the hub is draining.
-    static let unready = HTTPResponse(status: 503, json: status("unavailable"))
 
-    private static func status(_ word: String) -> [UInt8] {
-        JSONValue.object(["status": .string(word)]).compact
+    /// `/readyz`: why the hub cannot work.
+    static func unready(_ reason: String) -> HTTPResponse {
+        HTTPResponse(status: 503, json: status("unavailable", reason))
+    }
+
+    private static func status(_ word: String, _ reason: String? = nil) -> [UInt8] {
+        var body: JSONObject = ["status": .string(word)]
+        if let reason { body["reason"] = .string(reason) }
+        return JSONValue.object(body).compact
     }
 }

@@ -1,3 +1,4 @@
+import Storage
 import Wire
 
 /// Which of the three health endpoints was asked.
@@ -12,8 +13,10 @@ enum HealthProbe {
 
 /// What `/api/health` tells, from the numbers that the shell has.
 struct HealthReport: Sendable, Equatable {
-    /// How long the store took to answer a read; `nil` if it did not.
-    var storageMicroseconds: Int?
+    /// How long the store took to write and read, or to say that it cannot.
+    var storageMicroseconds: Int
+    /// What is wrong with it.
+    var storageTrouble: StorageTrouble?
     /// Sessions in memory.
     var activeSessions: Int
     /// Streams of this node, running and waiting.
@@ -29,8 +32,14 @@ struct HealthReport: Sendable, Equatable {
 
     /// From nine tenths of its capacity on the hub is degraded: somebody should look before it refuses.
     private var streams: Status { activeStreams * 10 >= streamCapacity * 9 ? .degraded : .healthy }
-    private var database: Status { storageMicroseconds == nil ? .unhealthy : .healthy }
+    private var database: Status { storageTrouble == nil ? .healthy : .unhealthy }
     private var status: Status { database == .unhealthy || isDraining ? .unhealthy : streams }
+
+    /// What `/readyz` tells.
+    var readiness: HTTPResponse {
+        if let storageTrouble { return Health.unready("storage: \(storageTrouble.reason)") }
+        return isDraining ? Health.unready("the hub is stopping") : Health.ready
+    }
 
     /// 200, or 503 when unhealthy, which is what load balancers look at.
     func response(at now: Timestamp) -> HTTPResponse {
@@ -42,8 +51,9 @@ struct HealthReport: Sendable, Equatable {
         writer.key("checks")
         writer.beginObject()
         writer.check("database", database.rawValue) { writer in
-            writer.field("latency_ms", storageMicroseconds.map { Double($0) / 1000 })
-            if storageMicroseconds == nil { writer.field("error", "The store does not answer.") }
+            writer.field("latency_ms", Double(storageMicroseconds) / 1000)
+            writer.field("error", storageTrouble?.reason)
+            writer.field("failing_seconds", storageTrouble?.seconds)
         }
         writer.check("sessions", Status.healthy.rawValue) { $0.field("active_count", activeSessions) }
         writer.check("streams", streams.rawValue) { writer in

@@ -1,0 +1,56 @@
+import Glibc
+
+/// The database's file as it was when the store was opened, and how to open it again.
+///
+/// A file that was moved, removed or replaced since is not opened: what the hub holds in memory belongs to the old one.
+struct DatabaseFile: Sendable {
+    let path: String
+    private let device: UInt
+    private let inode: UInt
+
+    /// How long a connection waits for another's lock.
+    static let lockMilliseconds: Int32 = 5_000
+
+    /// Opens the file for the first time, made for its owner only if it is missing.
+    static func create(_ path: String) throws(SQLiteError) -> (DatabaseFile, DatabaseConnection) {
+        // SQLite would make the file readable by everyone, also in a directory that was there before with a wider mode.
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        let connection = try openWriter(path)
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .moved }
+        return (DatabaseFile(path: path, device: UInt(status.st_dev), inode: UInt(status.st_ino)), connection)
+    }
+
+    func openWriter() throws(SQLiteError) -> DatabaseConnection {
+        try expectUnmoved()
+        return try Self.openWriter(path)
+    }
+
+    func openReader() throws(SQLiteError) -> DatabaseConnection {
+        try expectUnmoved()
+        let connection = try DatabaseConnection(path: path, isReadOnly: true)
+        try connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+    }
+
+    private func expectUnmoved() throws(SQLiteError) {
+        var status = stat()
+        guard stat(path, &status) == 0, UInt(status.st_dev) == device, UInt(status.st_ino) == inode else {
+            throw .moved
+        }
+    }
+
+    private static func openWriter(_ path: String) throws(SQLiteError) -> DatabaseConnection {
+        let connection = try DatabaseConnection(path: path)
+        // Debian's SQLite overwrites deleted rows with zeros unless told otherwise, at a tenth of the speed. Temporary
+        // tables in memory need neither a descriptor nor another disk. A log that grew large while a backup read beside
+        // it is cut back when it starts anew.
+        try connection.execute(
+            """
+            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+            PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864
+            """)
+        return connection
+    }
+}
