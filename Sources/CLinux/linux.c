@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <stdio.h>
 
 int hb_accept(int listener, struct sockaddr_storage *peer) {
     socklen_t length = sizeof *peer;
@@ -43,3 +44,11 @@ int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nano
 }
 
 int hb_set_timer_slack(unsigned long nanoseconds) { return prctl(PR_SET_TIMERSLACK, nanoseconds, 0, 0, 0); }
+
+int hb_rename_new(const char *from, const char *to) {
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    // A file system that cannot do it in one step can do it in two.
+    if (link(from, to) != 0) return -1;
+    return unlink(from);
+}

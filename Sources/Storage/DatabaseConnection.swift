@@ -125,6 +125,28 @@ final class DatabaseConnection {
         }
     }
 
+    /// Copies everything into another, empty database; inside a read transaction, one state of it.
+    ///
+    /// - Parameter progress: receives the bytes copied and those in all after each step; false breaks off.
+    /// - Returns: whether the copy is complete.
+    func copy(to target: DatabaseConnection, progress: (Int, Int) -> Bool) throws(SQLiteError) -> Bool {
+        let pageBytes = try first("PRAGMA page_size") { Int($0.int(0)) } ?? 0
+        guard let copy = sqlite3_backup_init(target.handle, "main", handle, "main") else { throw target.lastError }
+        var code = SQLITE_OK
+        var goesOn = true
+        while code == SQLITE_OK, goesOn {
+            code = sqlite3_backup_step(copy, Self.copyPages)
+            let total = Int(sqlite3_backup_pagecount(copy))
+            goesOn = progress((total - Int(sqlite3_backup_remaining(copy))) * pageBytes, total * pageBytes)
+        }
+        sqlite3_backup_finish(copy)
+        guard code == SQLITE_OK || code == SQLITE_DONE else { throw target.lastError }
+        return code == SQLITE_DONE
+    }
+
+    /// Pages of one step: few enough to look up in between.
+    private static let copyPages: Int32 = 1024
+
     private func prepared(_ sql: String) throws(SQLiteError) -> OpaquePointer {
         if let statement = statements[sql] { return statement }
         var made: OpaquePointer?

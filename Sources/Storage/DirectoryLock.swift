@@ -21,6 +21,14 @@ struct DirectoryLock: Sendable {
         }
     }
 
+    /// Whether a process holds the directory at this moment; makes nothing.
+    static func isHeld(_ directory: String) -> Bool {
+        let descriptor = open(directory + "/hubbub.lock", O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { Glibc.close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
     func release() { Glibc.close(descriptor) }
 
     private static func makeDirectories(_ path: String) throws(StoreError) {

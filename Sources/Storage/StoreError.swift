@@ -12,6 +12,12 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
     case diskFull(path: String)
     /// Another program, not a hubbub, holds the database.
     case locked(path: String)
+    /// There is no database in the directory.
+    case noDatabase(path: String)
+    /// A file that is to be made is there already.
+    case fileExists(path: String)
+    /// A copy could not be written.
+    case cannotWrite(path: String, reason: String)
     /// The file is not a database of ours, or is damaged.
     case notADatabase(path: String)
     /// Taking the schema to a version failed; the database stands at its last complete step.
@@ -34,6 +40,12 @@ public enum StoreError: Error, Equatable, CustomStringConvertible {
             "There is no space left for \(path). Free some, and try again."
         case .locked(let path):
             "Another program holds \(path). End it, and try again."
+        case .noDatabase(let path):
+            "There is no hubbub.db in \(path). Name its directory with --data."
+        case .fileExists(let path):
+            "\(path) exists already. Choose another name, or remove it."
+        case .cannotWrite(let path, let reason):
+            "Cannot write \(path): \(reason). Choose another place, or free space there."
         case .notADatabase(let path):
             "\(path) is not a readable hubbub database. "
                 + "Restore it from a backup, or choose another directory with --data."

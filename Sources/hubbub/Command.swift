@@ -5,6 +5,9 @@ enum Command: Equatable {
     /// With the flags behind it.
     case serve([String])
     case migrate(Migration, dataDirectory: String?)
+    case backup(to: String, dataDirectory: String?)
+    /// A file by its name, or the data directory's.
+    case check(file: String?, dataDirectory: String?)
     case version
     case help(HelpTopic)
 
@@ -18,7 +21,7 @@ enum Command: Equatable {
     }
 
     /// The commands' names, as typed.
-    static let names = ["serve", "migrate", "version", "help"]
+    static let names = ["serve", "migrate", "backup", "check", "version", "help"]
 
     /// Reads the words behind the program's name.
     static func parse(_ arguments: [String]) throws(ConfigurationError) -> Command {
@@ -30,6 +33,8 @@ enum Command: Equatable {
         case "--version", "version": return try withoutArguments(rest, .version, help: .version)
         case "serve": return asksForHelp(rest) ? .help(.serve) : .serve(rest)
         case "migrate": return asksForHelp(rest) ? .help(.migrate) : try migrate(rest)
+        case "backup": return asksForHelp(rest) ? .help(.backup) : try backup(rest)
+        case "check": return asksForHelp(rest) ? .help(.check) : try check(rest)
         default:
             let suggestion = Suggestion.nearest(to: name, among: names)
             throw ConfigurationError(.commandLine(name), .unknown(suggestion: suggestion))
@@ -58,6 +63,30 @@ enum Command: Equatable {
     }
 
     private static func migrate(_ arguments: [String]) throws(ConfigurationError) -> Command {
+        let (words, dataDirectory) = try wordsAndDirectory(arguments)
+        return .migrate(try migration(words), dataDirectory: dataDirectory)
+    }
+
+    private static func backup(_ arguments: [String]) throws(ConfigurationError) -> Command {
+        let (words, dataDirectory) = try wordsAndDirectory(arguments)
+        guard let file = words.first, !file.isEmpty else {
+            throw ConfigurationError(.commandLine("backup"), .needsValue)
+        }
+        if words.count > 1 { throw ConfigurationError(.commandLine(words[1]), .unexpectedArgument) }
+        return .backup(to: file, dataDirectory: dataDirectory)
+    }
+
+    private static func check(_ arguments: [String]) throws(ConfigurationError) -> Command {
+        let (words, dataDirectory) = try wordsAndDirectory(arguments)
+        let extra = dataDirectory == nil ? words.dropFirst() : words[...]
+        if let extra = extra.first { throw ConfigurationError(.commandLine(extra), .unexpectedArgument) }
+        return .check(file: words.first, dataDirectory: dataDirectory)
+    }
+
+    /// Takes the one flag of the commands that are about a store out of their words.
+    private static func wordsAndDirectory(
+        _ arguments: [String]
+    ) throws(ConfigurationError) -> (words: [String], dataDirectory: String?) {
         var words: [String] = []
         var dataDirectory: String?
         var rest = arguments[...]
@@ -76,7 +105,7 @@ enum Command: Equatable {
             else { throw ConfigurationError(place, .needsValue) }
             dataDirectory = text
         }
-        return .migrate(try migration(words), dataDirectory: dataDirectory)
+        return (words, dataDirectory)
     }
 
     private static func migration(_ words: [String]) throws(ConfigurationError) -> Migration {

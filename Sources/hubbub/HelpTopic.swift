@@ -3,7 +3,7 @@ import Server
 /// A page of help.
 enum HelpTopic: String, CaseIterable {
     case overview = "help"
-    case serve, migrate, version
+    case serve, migrate, backup, check, version
 
     /// The page, ready to print.
     var text: String {
@@ -11,6 +11,8 @@ enum HelpTopic: String, CaseIterable {
         case .overview: Self.overviewText
         case .serve: Self.serveText
         case .migrate: Self.migrateText
+        case .backup: Self.backupText
+        case .check: Self.checkText
         case .version: "Usage: hubbub version\n\nPrints which Hubbub this is.\n"
         }
     }
@@ -23,6 +25,8 @@ enum HelpTopic: String, CaseIterable {
         Commands:
           serve      run the hub; open http://127.0.0.1:8080 and write
           migrate    bring the database's schema up, back down, or show where it is
+          backup     copy the database into a file while the hub runs
+          check      look whether the database is sound
           version    print the version
           help       explain a command: hubbub help serve
 
@@ -83,6 +87,39 @@ enum HelpTopic: String, CaseIterable {
         Examples:
           hubbub migrate status
           hubbub migrate down 1 --data /var/lib/hubbub
+
+        """
+
+    private static let backupText = """
+        Usage: hubbub backup FILE [--data DIR]
+
+        Copies the database of the data directory into a new FILE, while the hub runs or not. The copy is one state of
+        the database. It grows as FILE.partial and gets its name when it is complete and on disk; a file that is there
+        is never overwritten.
+        To restore, stop the hub and put the file into a data directory as hubbub.db, without hubbub.db-wal beside it.
+
+        Options:
+          \(line(.data))
+
+        Exit codes: 0 the copy is complete, 1 it could not be made, 2 the command line is wrong, 130 broken off.
+
+        Examples:
+          hubbub backup hubbub-monday.db
+          hubbub backup /mnt/backup/hubbub.db --data /var/lib/hubbub && hubbub check /mnt/backup/hubbub.db
+
+        """
+
+    private static let checkText = """
+        Usage: hubbub check [FILE | --data DIR]
+
+        Looks whether a database is sound: the data directory's, while the hub runs or not, or FILE, such as a backup.
+        It reads everything and changes nothing: SQLite's integrity check, the references between rows, and what the
+        hub promises of them.
+
+        Options:
+          \(line(.data))
+
+        Exit codes: 0 it is sound, 1 it could not be checked, 2 the command line is wrong, 3 faults were found.
 
         """
 

@@ -7,6 +7,9 @@ struct Hubbub {
     /// The exit codes: 0 for success.
     static let failure: Int32 = 1
     private static let usage: Int32 = 2
+    static let unsound: Int32 = 3
+    /// As a shell has it of a program that ends by SIGINT.
+    static let brokenOff: Int32 = 130
 
     static func main() {
         do throws(ConfigurationError) {
@@ -35,6 +38,12 @@ struct Hubbub {
         case .migrate(let migration, let given):
             let directory = try Configuration.dataDirectory(given, environment: environment)
             return migrate(migration, in: directory)
+        case .backup(let file, let given):
+            let directory = try Configuration.dataDirectory(given, environment: environment)
+            return backUp(directory, to: file)
+        case .check(let file, let given):
+            let directory = try file == nil ? Configuration.dataDirectory(given, environment: environment) : ""
+            return check(file: file, orIn: directory)
         }
     }
 

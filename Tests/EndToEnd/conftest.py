@@ -6,13 +6,17 @@ import pytest
 
 from chat_client import ChatClient
 from event_stream import StreamOpener
-from hub_process import Hub
+from hub_process import Hub, run_command
 from model_server import ModelServer
+
+# The exit code of `hubbub check` that says so.
+UNSOUND = 3
 
 
 @pytest.fixture
 def start_hub(tmp_path):
-    """Starts hubs. One that is still up at the end must stop by SIGTERM and say by its exit code that all is well."""
+    """Starts hubs. One that is still up at the end must stop by SIGTERM and say by its exit code that all is well; what
+    each left behind must be sound."""
     hubs = []
     numbers = itertools.count(1)
 
@@ -24,6 +28,9 @@ def start_hub(tmp_path):
     yield start
     codes = [hub.stop() for hub in hubs if hub.is_running]
     assert all(code == 0 for code in codes), [hub.stderr for hub in hubs]
+    for data in {hub.data for hub in hubs if not hub.is_damaged}:
+        found = run_command("check", "--data", data)
+        assert found.returncode != UNSOUND, found.stderr
 
 
 @pytest.fixture

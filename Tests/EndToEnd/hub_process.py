@@ -70,6 +70,9 @@ class LineReader:
 class Hub:
     """One process of `hubbub serve` on a free port."""
 
+    # A test that damages the database for good says so here.
+    is_damaged = False
+
     def __init__(self, directory, *arguments, config=None, data=None, loops=2, env=None, names_data=True):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)

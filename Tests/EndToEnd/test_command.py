@@ -11,7 +11,8 @@ from hub_process import run_command
 def test_version_and_help_go_to_standard_output():
     done = run_command("version")
     assert done.returncode == 0 and re.fullmatch(r"hubbub \d+\.\d+\.\d+\n", done.stdout) and done.stderr == ""
-    for arguments in ((), ("help",), ("--help",), ("help", "serve"), ("serve", "--help"), ("help", "migrate")):
+    for arguments in ((), ("help",), ("--help",), ("help", "serve"), ("serve", "--help"), ("help", "migrate"),
+                      ("backup", "--help"), ("check", "--help")):
         done = run_command(*arguments)
         assert done.returncode == 0 and "Usage: hubbub" in done.stdout and done.stderr == "", arguments
     options = run_command("help", "serve").stdout
@@ -31,6 +32,7 @@ WRONG = [
     (["serve", "--host", "nowhere"], "--host: must be an IPv4 or IPv6 address, or localhost"),
     (["serve", "--default-agent", "nobody"], '--default-agent: no agent is called "nobody"; there are: guide'),
     (["migrate", "down"], "migrate down: needs a value"),
+    (["backup"], "backup: needs a value"),
     (["version", "now"], "now: unexpected argument"),
 ]
 

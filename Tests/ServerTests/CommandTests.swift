@@ -23,6 +23,13 @@ import Testing
         (["migrate", "up", "--data", "d"], .migrate(.up, dataDirectory: "d")),
         (["migrate", "--data=d", "down", "3"], .migrate(.down(to: 3), dataDirectory: "d")),
         (["migrate", "status"], .migrate(.status, dataDirectory: nil)),
+        (["backup", "copy.db"], .backup(to: "copy.db", dataDirectory: nil)),
+        (["backup", "--data", "d", "copy.db"], .backup(to: "copy.db", dataDirectory: "d")),
+        (["backup", "--help"], .help(.backup)),
+        (["check"], .check(file: nil, dataDirectory: nil)),
+        (["check", "copy.db"], .check(file: "copy.db", dataDirectory: nil)),
+        (["check", "--data=d"], .check(file: nil, dataDirectory: "d")),
+        (["check", "-h"], .help(.check)),
     ]
 
     @Test(arguments: commands) func readsTheCommandLine(arguments: [String], command: Command) throws {
@@ -41,12 +48,24 @@ import Testing
         (["migrate", "up", "2"], "2: unexpected argument"),
         (["migrate", "--dta", "d"], "--dta: unknown; did you mean --data?"),
         (["migrate", "--data"], "--data: needs a value"),
+        (["backup"], "backup: needs a value"),
+        (["backup", "a", "b"], "b: unexpected argument"),
+        (["backup", "a", "--dat", "d"], "--dat: unknown; did you mean --data?"),
+        (["check", "a", "b"], "b: unexpected argument"),
+        (["check", "a", "--data", "d"], "a: unexpected argument"),
     ]
 
     @Test(arguments: faults) func saysWhatItCannotRead(arguments: [String], sentence: String) {
         let error = #expect(throws: ConfigurationError.self) { try Command.parse(arguments) }
         #expect(error?.description == sentence)
         #expect(error?.isUsage == true)
+    }
+
+    @Test func sizesAreReadAtAGlance() {
+        #expect(ProgressLine.size(9_999) == "9999 bytes")
+        #expect(ProgressLine.size(10_240) == "10 KiB")
+        #expect(ProgressLine.size(300 << 20) == "300 MiB")
+        #expect(ProgressLine.size(5 << 40) == "5120 GiB")
     }
 
     @Test(arguments: HelpTopic.allCases) func helpFitsATerminalAndEndsItsLine(_ topic: HelpTopic) {

@@ -43,3 +43,5 @@ int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
 int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nanoseconds);
 /// How late the calling thread's waits may end, so that the kernel can wake several at once; 50,000 ns by itself.
 int hb_set_timer_slack(unsigned long nanoseconds);
+/// Renames a file unless the new name is taken, in one step. Returns 0, or -1 with `errno`; `EEXIST`: it is taken.
+int hb_rename_new(const char *from, const char *to);
