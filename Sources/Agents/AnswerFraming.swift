@@ -14,25 +14,43 @@ struct AnswerFraming {
 
     private var form = Form.unknown
     private var events = SSEParser()
+    /// Before the form is known: what precedes it.
     private var whole: [UInt8] = []
 
     /// Takes bytes as they arrive; appends the data of each event that they complete, also when it returns an error.
     mutating func receive(_ bytes: [UInt8], into data: inout [[UInt8]]) -> ModelError? {
-        if form == .unknown, let first = bytes.first(where: { !isWhiteSpace($0) }) {
-            form = first == UInt8(ascii: "{") ? .whole : .stream
-        }
         switch form {
-        case .unknown: break
-        case .stream:
-            do throws(SSEError) {
-                try events.receive(bytes) { data.append($0.data) }
-            } catch {
-                return .tooLarge
-            }
-        case .whole:
-            guard whole.count + bytes.count <= Self.wholeBytesMax else { return .tooLarge }
-            whole.append(contentsOf: bytes)
+        case .unknown: begin(bytes, into: &data)
+        case .stream: stream(bytes, into: &data)
+        case .whole: keep(bytes[...])
         }
+    }
+
+    /// White space and marks are kept until it is known what they precede: to a stream they belong, to JSON they do not.
+    private mutating func begin(_ bytes: [UInt8], into data: inout [[UInt8]]) -> ModelError? {
+        guard let first = bytes.firstIndex(where: { !isWhiteSpace($0) }) else { return keep(bytes[...]) }
+        let before = whole
+        whole = []
+        if bytes[first] == UInt8(ascii: "{") {
+            form = .whole
+            return keep(bytes[first...])
+        }
+        form = .stream
+        return stream(before + bytes, into: &data)
+    }
+
+    private mutating func stream(_ bytes: [UInt8], into data: inout [[UInt8]]) -> ModelError? {
+        do throws(SSEError) {
+            try events.receive(bytes) { data.append($0.data) }
+            return nil
+        } catch {
+            return .tooLarge
+        }
+    }
+
+    private mutating func keep(_ bytes: ArraySlice<UInt8>) -> ModelError? {
+        guard whole.count + bytes.count <= Self.wholeBytesMax else { return .tooLarge }
+        whole.append(contentsOf: bytes)
         return nil
     }
 

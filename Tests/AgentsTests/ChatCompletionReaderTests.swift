@@ -141,7 +141,7 @@ struct ChatCompletionReaderTests {
             }
         }
         let endless = String(repeating: " ", count: AnswerFraming.wholeBytesMax)
-        for start in ["data: ", "{"] {
+        for start in ["data: ", "{", " "] {
             #expect(throws: ModelError.tooLarge) { try self.read(start + endless, bytesEach: 1 << 16) }
         }
     }
@@ -165,6 +165,14 @@ struct ChatCompletionReaderTests {
         for count in [1, 1 << 20] {
             #expect(try read(chunk + "\n\n" + Response.stop(), bytesEach: count).text == "x")
         }
+    }
+
+    @Test(arguments: [
+        "\u{FEFF}" + Response.text("x") + Response.done,
+        "\u{FEFF} \u{0B}" + #"{"choices":[{"message":{"content":"x"},"finish_reason":"stop"}]}"#,
+    ])
+    func readsBehindAMarkHoweverItArrives(_ response: String) throws {
+        for count in [1, 2, 4, 1 << 20] { #expect(try read(response, bytesEach: count).text == "x") }
     }
 
     @Test func saysNothingAfterTheEnd() throws {
