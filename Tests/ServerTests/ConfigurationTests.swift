@@ -384,6 +384,11 @@ struct FaultCase: CustomTestStringConvertible {
         #expect(error?.description == example.sentence)
     }
 
+    @Test func aRefusalStaysOnOneLine() {
+        let error = #expect(throws: ConfigurationError.self) { try load(["=\r\n"]) }
+        #expect(error?.description == #"=\u{d}\u{a}: unexpected argument"#)
+    }
+
     @Test func onlyTheCommandLinesFaultsAreUsage() {
         #expect(ConfigurationError(.commandLine("--port"), .needsValue).isUsage)
         #expect(!ConfigurationError(.variable("HUBBUB_PORT"), .needsValue).isUsage)

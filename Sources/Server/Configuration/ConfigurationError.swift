@@ -50,8 +50,18 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
         if case .commandLine = place { true } else { false }
     }
 
-    /// One line: where, a colon, what.
-    public var description: String { "\(place.description): \(fault.description)" }
+    /// One line: where, a colon, what. Of a control character in somebody's words the number is shown.
+    public var description: String {
+        var line = ""
+        for scalar in "\(place.description): \(fault.description)".unicodeScalars {
+            if scalar.properties.generalCategory == .control {
+                line += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                line.unicodeScalars.append(scalar)
+            }
+        }
+        return line
+    }
 }
 
 extension ConfigurationError.Place: CustomStringConvertible {
