@@ -16,7 +16,7 @@ extension Room {
         case .getRoom, .join, .leave, .history, .historyPage, .getSession, .watch, .read: return nil
         case .send, .cancel, .stopSession, .openSession, .closeSession, .reset, .clearHistory, .typing:
             return members[command.user]?.role == .viewer ? .onlyViewer : nil
-        case .auth, .createRoom, .listRooms, .ping: preconditionFailure("never routed to a room")
+        case .auth, .createRoom, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
         }
     }
 
