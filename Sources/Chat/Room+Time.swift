@@ -13,6 +13,7 @@ extension Room {
     func tick() {
         expireSessions()
         storeLate()
+        stopIfAbandoned()
         forEachTurn { turn in
             if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
             checkpointIfDue(turn)

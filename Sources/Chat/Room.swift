@@ -87,6 +87,8 @@ final class Room {
     var isQueuedIdle = false
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
+    /// When the last watcher of what runs here left; see `Room+Abandon`.
+    var unwatchedSince: UInt64?
     var accountedBytes = 0
     /// Another object stands for this room, or none.
     var hasLeftMemory = false
@@ -357,7 +359,7 @@ final class Room {
     }
 
     private func setTimer() {
-        var deadline = live.nextDeadline
+        var deadline = earliest(live.nextDeadline, abandonDeadline)
         forEachTurn { deadline = earliest(deadline, nextDeadline($0)) }
         for turn in unstored { deadline = earliest(deadline, turn.settleRetryAt) }
         for session in sessions { deadline = earliest(deadline, nextDeadline(session)) }
