@@ -138,15 +138,16 @@ struct RunningServer {
     // MARK: - Stopping
 
     /// Waits for SIGTERM or SIGINT, then stops accepting, lets streams finish for a while, settles the rest and ends.
-    /// A second signal ends the wait.
+    /// A second signal ends the wait, and leaves those that are settled then a second to reach the disk.
     func serveUntilSignal() {
         waitForSignal(milliseconds: -1)
         Log.info("draining", ["streams": String(context.gauges.streamCount)])
         context.gauges.drain()
         tellLoops(.drain)
-        waitForStreams(seconds: context.limits.drainSeconds)
+        let isPatient = waitForStreams(seconds: context.limits.drainSeconds)
         tellLoops(.interruptStreams)
-        waitForStreams(seconds: Self.settleSeconds)
+        waitForStreams(seconds: isPatient ? Self.settleSeconds : 1)
+        letEndsSpread()
         Self.stop(threads, context)
         context.library.shutdown()
         context.store.close()
@@ -156,14 +157,25 @@ struct RunningServer {
     /// Longer than the hub tries to store an outcome, and than a connector may take to close.
     private static let settleSeconds = 15
 
+    /// A stream counts as ended before its last entry has left its home. Once each loop has begun another turn, the
+    /// entries of all are in the mailboxes, before the `stop` that is to come.
+    private func letEndsSpread() {
+        let turns = Lock(0)
+        for mailbox in context.mailboxes { mailbox.submit { _ in turns.withLock { $0 += 1 } } }
+        for _ in 0..<200 where turns.withLock({ $0 }) < context.mailboxes.count { waitForSignal(milliseconds: 5) }
+    }
+
     private func tellLoops(_ message: LoopMessage) {
         for mailbox in context.mailboxes { mailbox.post(message) }
     }
 
-    private func waitForStreams(seconds: Int) {
+    /// Returns false if a signal ended the wait.
+    @discardableResult
+    private func waitForStreams(seconds: Int) -> Bool {
         for _ in 0..<seconds * 20 where context.gauges.streamCount > 0 {
-            if waitForSignal(milliseconds: 50) { return }
+            if waitForSignal(milliseconds: 50) { return false }
         }
+        return true
     }
 
     @discardableResult
