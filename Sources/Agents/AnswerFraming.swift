@@ -26,7 +26,7 @@ struct AnswerFraming {
         }
     }
 
-    /// White space and marks are kept until it is known what they precede: to a stream they belong, to JSON they do not.
+    /// White space and marks are kept until it is known what they precede: a stream they belong to, JSON they do not.
     private mutating func begin(_ bytes: [UInt8], into data: inout [[UInt8]]) -> ModelError? {
         guard let first = bytes.firstIndex(where: { !isWhiteSpace($0) }) else { return keep(bytes[...]) }
         let before = whole

@@ -59,7 +59,7 @@ public enum StreamEvent {
 
     /// The last event for a reader whose membership of the room has ended.
     public static func removed(at position: LogPosition) -> [UInt8] {
-        event(at: position) { writer in
+        event(at: position, naming: "/ended") { writer in
             writer.field("status", "error")
             writer.field("error", "you are no longer a member of this room")
             writer.field("error_code", ErrorCode.accessDenied.rawValue)
