@@ -50,7 +50,7 @@ class EventStream:
                     assert id is None or "/" in id, id
                     self.last_id = id or self.last_id
                     return True
-                assert id and "/" not in id, "an event without a place"
+                assert id and "/stream" not in id, "an event without a place"
                 assert not self.events or self.events[-1]["status"] not in TERMINAL, "an event after the last"
                 self.last_id = id
                 self.events.append(json.loads(data))
@@ -63,7 +63,7 @@ class EventStream:
             elif line.startswith("id: "):
                 assert id is None and data is None, line
                 id = line.removeprefix("id: ")
-                assert re.fullmatch(r".+:\d+(/stream_\w+)?", id), id
+                assert re.fullmatch(r".+:\d+(/stream_\w+|/ended)?", id), id
             else:
                 assert line.startswith("data: ") and data is None, line
                 data = line.removeprefix("data: ")
