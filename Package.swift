@@ -55,7 +55,7 @@ let package = Package(
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),
-        tests("LoadTestTests", ["loadtest", "Wire"]),
+        tests("LoadTestTests", ["loadtest", "ChatProtocol", "Wire", "CLinux"]),
         tests("TidyTests", []),
     ],
     swiftLanguageModes: [.v6]

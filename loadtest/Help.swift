@@ -2,7 +2,8 @@
 enum Help {
     private static let everyScenario = """
         The server, one of:
-          --url URL              a running hub, such as ws://127.0.0.1:8080; it needs --synthetic, and for echo --diagnostics
+          --url URL              a running hub, such as ws://127.0.0.1:8080, that was started with --synthetic and, for
+                                 echo, --diagnostics
           --hub PATH             the binary of a hub to start on a core of its own
           --floor PATH           the binary of the C floor, for fanout and stream
 
@@ -12,6 +13,7 @@ enum Help {
           --loops N              of the hub that is started (1)
           --limit NAME=NUMBER    another limit of the hub that is started
           --floor-options "…"    of the floor that is started
+          --count-calls S        then count the server's system calls for S seconds, with strace, which slows it
           --json FILE            write the report as JSON
           --html FILE            write the report as a page with plots
           --quick                a second, to see that it works; the figures mean little
@@ -25,16 +27,17 @@ enum Help {
             return """
                 usage: loadtest SCENARIO [OPTION...]
                        loadtest compare --hub PATH --floor PATH [OPTION...]
-                       loadtest help [SCENARIO]
+                       loadtest report A.json [B.json] [--html FILE]
+                       loadtest help [SCENARIO|compare|report]
 
                 Scenarios:
                 \(list)
                 \(everyScenario)
                 """
         }
-        guard let scenario = Scenario.all.first(where: { $0.name == name }) else {
-            throw Failure("there is no scenario '\(name)'; 'loadtest help' lists them")
-        }
+        if name == "compare" { return CompareOptions.help }
+        if name == "report" { return ReportOptions.help + "\n" }
+        let scenario = try Scenario.named(name)
         let knobs = scenario.knobs.map { knob, value in
             "  --\(padded("\(knob.name) N", 21))\(knob.about) (\(brief(value)))\n"
         }

@@ -9,7 +9,7 @@ struct LoadTest {
         do throws(Failure) {
             let work = try command(Array(CommandLine.arguments.dropFirst()))
             do throws(Failure) {
-                try work()
+                guard try work() else { exit(EXIT_FAILURE) }
             } catch {
                 complain("failed: \(error.reason)")
                 exit(EXIT_FAILURE)
@@ -20,16 +20,31 @@ struct LoadTest {
         }
     }
 
-    private static func command(_ words: [String]) throws(Failure) -> () throws(Failure) -> Void {
+    /// What the words ask for; it says whether everything was as it should be.
+    private static func command(_ words: [String]) throws(Failure) -> () throws(Failure) -> Bool {
         let rest = Array(words.dropFirst())
-        switch words.first {
+        switch words.first ?? "help" {
+        case "help", "--help", "-h":
+            let text = try Help.text(rest.first)
+            return {
+                print(text, terminator: "")
+                return true
+            }
         case "compare":
             let options = try CompareOptions(rest)
-            return { () throws(Failure) in try compare(options) }
+            return { () throws(Failure) in
+                try compare(options)
+                return true
+            }
         case "report":
             let options = try ReportOptions(rest)
-            return { () throws(Failure) in try showReports(options) }
-        default: throw Failure("\(CompareOptions.help)\n\(ReportOptions.help)")
+            return { () throws(Failure) in
+                try showReports(options)
+                return true
+            }
+        case let name:
+            let options = try Options(try Scenario.named(name), rest)
+            return { () throws(Failure) in try play(options) }
         }
     }
 

@@ -13,6 +13,7 @@ struct Options {
     var loops = 1
     /// Of the hub that is started, by name.
     var limits: [(name: String, value: Int64)] = []
+    var countedSeconds = 0.0
     var json: String?
     var html: String?
 
@@ -50,6 +51,11 @@ struct Options {
             let parts = value.split(separator: "=")
             guard parts.count == 2, let number = Int64(parts[1]) else { throw Failure("--limit needs NAME=NUMBER") }
             limits.append((String(parts[0]), number))
+        case "--count-calls":
+            guard let seconds = Double(value), (0.1...60).contains(seconds) else {
+                throw Failure("--count-calls needs seconds from 0.1 to 60")
+            }
+            countedSeconds = seconds
         case "--json": json = value
         case "--html": html = value
         default:

@@ -1,25 +1,25 @@
-import Wire
-
 /// Plays a scenario and reports it; says whether everything was as it should be.
 func play(_ options: Options) throws(Failure) -> Bool {
     Descriptors.raiseLimit()
-    var server = options.url.map { Server(kind: .hub, url: $0, processID: options.serverPID) }
     var process: ServerProcess?
-    if server == nil {
-        Cores.pin(to: Cores.loadTest)
+    let server: Server
+    if let url = options.url {
+        server = Server(kind: .hub, url: url, processID: options.serverPID)
+    } else {
         let directory = try ScratchDirectory()
-        if let binary = options.hub {
-            process = try .hub(binary, loops: options.loops, limits: options.limits, in: directory)
-            server = process?.server(.hub)
-        } else {
-            process = try .floor(options.floor!, options.floorOptions, in: directory)
-            server = process?.server(.floor)
-        }
+        let isHub = options.hub != nil
+        let started: ServerProcess =
+            isHub
+            ? try .hub(options.hub!, loops: options.loops, limits: options.limits, in: directory)
+            : try .floor(options.floor!, options.floorOptions, in: directory)
+        process = started
+        server = started.server(isHub ? .hub : .floor)
     }
     defer { withExtendedLifetime(process) {} }
-    let report = try play(options.scenario, options.values, on: server!, token: options.token)
-    print(String(decoding: report.json.compact, as: UTF8.self))
-    if let path = options.json { try writeFile(report.json.compact + [UInt8(ascii: "\n")], to: path) }
+    let report = try play(
+        options.scenario, options.values, on: server, title: options.scenario.name, token: options.token,
+        countedSeconds: options.countedSeconds)
+    try ReportFile.run(report).publish(json: options.json, html: options.html)
     switch report.verdict {
     case .failed: return false
     case .clientBound, .missed, .passed: return true
@@ -28,16 +28,22 @@ func play(_ options: Options) throws(Failure) -> Bool {
 
 /// Plays a scenario on a running server.
 func play(
-    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, token: String? = nil
+    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, title: String, token: String? = nil,
+    countedSeconds: Double = 0
 ) throws(Failure) -> RunReport {
     let engine = try Engine()
-    let run = try Run(scenario, values, on: server, engine, token: token)
+    defer { engine.closeAll() }
+    let run = try Run(scenario, values, on: server, engine, title: title, token: token, countedSeconds: countedSeconds)
     do throws(Failure) {
         try scenario.play(run)
     } catch {
         run.report.failure = error.reason
     }
-    run.report.latencies += run.tally.latencies
-    run.report.checks += run.tally.checks
+    run.progress.clear()
+    for tally in run.tallies {
+        run.report.latencies += tally.latencies
+        run.report.checks += tally.checks
+        run.report.notes += tally.refusals.sorted { $0.key < $1.key }.map { "The hub refused \($1) sends: \($0)." }
+    }
     return run.report
 }

@@ -13,7 +13,16 @@ struct Scenario: Sendable {
     var playsOnFloor = false
     let play: @Sendable (Run) throws(Failure) -> Void
 
-    static let all: [Scenario] = [.fanout, .stream]
+    static let all: [Scenario] = [
+        .connect, .idle, .echo, .send, .fanout, .stream, .chat, .churn, .slow, .resume, .mixed,
+    ]
+
+    static func named(_ name: String) throws(Failure) -> Scenario {
+        guard let scenario = all.first(where: { $0.name == name }) else {
+            throw Failure("there is no scenario '\(name)'; 'loadtest help' lists them")
+        }
+        return scenario
+    }
 }
 
 /// What a scenario plays with. Confined to the main thread.
@@ -24,17 +33,24 @@ final class Run {
     /// The server's process, where it is known.
     let probe: ServerProbe?
     let stage: any Stage
+    let title: String
+    let progress = ProgressLine()
+    /// How long system calls are counted, after the measurement.
+    let countedSeconds: Double
     var report: RunReport
+    private(set) var tallies: [Tally]
     private let values: [Knob: Double]
 
     init(
-        _ scenario: Scenario, _ values: [Knob: Double], on server: Server, _ engine: Engine, token: String?
+        _ scenario: Scenario, _ values: [Knob: Double], on server: Server, _ engine: Engine, title: String,
+        token: String?, countedSeconds: Double
     ) throws(Failure) {
-        self.engine = engine
+        (self.engine, self.title, self.countedSeconds) = (engine, title, countedSeconds)
         self.values = values
         address = try ServerAddress(url: server.url)
         probe = try server.processID.map { (id) throws(Failure) in try ServerProbe(processID: id) }
         tally = Tally(readsStamps: address.isLoopback)
+        tallies = [tally]
         report = RunReport(scenario.name)
         report.server.url = server.url
         report.server.processID = server.processID.map(Int.init)
@@ -47,14 +63,32 @@ final class Run {
 
     func whole(_ knob: Knob) -> Int { Int(values[knob]!) }
 
+    func has(_ knob: Knob) -> Bool { values[knob] != nil }
+
     func number(_ knob: Knob) -> Double { values[knob]! }
 
-    /// Measures for so long.
-    func measure(seconds: Double) throws(Failure) {
-        let meter = Meter(engine, tally, probe)
-        report.client.connections = engine.openCount
-        try engine.run(seconds: seconds)
+    /// Where a scenario plays that the floor cannot play.
+    var hub: HubStage { stage as! HubStage }
+
+    /// Further watchers, whose figures stand for themselves.
+    func addTally(_ group: String) -> Tally {
+        let tally = Tally(readsStamps: address.isLoopback, group: group)
+        tallies.append(tally)
+        return tally
+    }
+
+    func meter(_ counted: Meter.Counted = .deliveries) -> Meter {
+        Meter(engine, tallies, probe, counted) { [title, progress, values] elapsed, rate in
+            progress.show(title, done: elapsed / (values[.seconds] ?? 1), [Figure(counted.many, rate, .perSecond)])
+        }
+    }
+
+    /// Measures for as long as was asked for.
+    func measure(_ counted: Meter.Counted = .deliveries) throws(Failure) {
+        let meter = meter(counted)
+        try engine.run(seconds: number(.seconds))
         meter.stop(into: &report)
+        try countCalls(per: counted)
     }
 }
 

@@ -9,13 +9,13 @@ extension Client {
     private static let responseBytesMax = 16_384
 
     /// Takes what is whole; returns its size.
-    final func take(_ bytes: UnsafeMutableRawBufferPointer) -> Int {  // HOT
+    final func take(_ bytes: UnsafeRawBufferPointer) -> Int {  // HOT
         var position = 0
         if state == .handshaking {
-            guard let count = takeResponse(UnsafeRawBufferPointer(bytes)) else { return 0 }
+            guard let count = takeResponse(bytes) else { return 0 }
             position = count
         }
-        let base = UnsafeRawPointer(bytes.baseAddress!)
+        let base = bytes.baseAddress!
         while state == .open, bytes.count - position >= 2 {
             let start = base + position
             let left = bytes.count - position
@@ -41,7 +41,7 @@ extension Client {
                 header = 10
             }
             guard left >= header + count else {
-                engine.growArea(toHold: header + count)
+                frameBytes = header + count
                 break
             }
             let payload = UnsafeRawBufferPointer(start: start + header, count: count)

@@ -5,7 +5,7 @@ import Wire
 /// A client's end of one WebSocket (RFC 6455). A subclass says what arrives. Confined to the main thread.
 ///
 /// How it works: bytes are received into the engine's area, behind what the last read left of a frame, and frames are
-/// taken out of it in place; nothing is copied or allocated for a whole frame. See `Client+Frames`.
+/// taken out of it in place (`Client+Frames`). Nothing is copied or allocated for a frame that came whole.
 ///
 /// Invariant: `descriptor` is open exactly while `state` is neither `idle` nor `closed`.
 class Client {
@@ -25,10 +25,13 @@ class Client {
     final var receiveBufferBytes: Int?
     /// Bytes that the kernel has handed over.
     private(set) final var receivedBytes = 0
+    private static let copiedBytesMax = 32 * 1024
 
     final var isOpen: Bool { state == .open }
     /// The beginning of a frame that was received.
     final var carry: [UInt8] = []
+    /// Of the whole of that frame, as far as its header says.
+    final var frameBytes = 0
     private var unsent: [UInt8] = []
     private var descriptor: Int32 = -1
     private var slot = 0
@@ -86,7 +89,7 @@ class Client {
         Glibc.close(descriptor)
         descriptor = -1
         // A closed client among thousands keeps no memory.
-        (carry, unsent, request) = ([], [], [])
+        (carry, unsent, request, frameBytes) = ([], [], [], 0)
     }
 
     final func end(_ ending: Ending) {
@@ -124,12 +127,12 @@ class Client {
     final func read(atMost limit: Int = .max) {  // HOT
         var left = limit
         while left > 0, state == .open || state == .handshaking {
-            let kept = carry.count
-            engine.growArea(toHold: kept)
-            let area = engine.area
-            carry.withUnsafeBytes { area.copyMemory(from: $0) }
-            let room = min(area.count - kept, left)
-            let count = recv(descriptor, area.baseAddress! + kept, room, 0)
+            // What is left of a small frame goes before the new bytes; a large one is gathered where it is.
+            let gathers = frameBytes > Self.copiedBytesMax
+            let start = gathers ? 0 : carry.count
+            if start > 0 { carry.withUnsafeBytes { engine.area.copyMemory(from: $0) } }
+            let room = min(engine.area.count - start, left)
+            let count = recv(descriptor, engine.area.baseAddress! + start, room, 0)
             guard count > 0 else {
                 if count == 0 { return end(.endOfStream) }
                 switch errno {
@@ -140,18 +143,30 @@ class Client {
             }
             engine.now = Clock.now()
             receivedBytes += count
-            let bytes = UnsafeMutableRawBufferPointer(rebasing: area[..<(kept + count)])
-            let used = take(bytes)
-            guard state == .open || state == .handshaking else { return }
-            if used < bytes.count {
-                carry = Array(bytes[used...])
-            } else if kept > 0 {
-                carry = []
-            }
+            let bytes = UnsafeMutableRawBufferPointer(rebasing: engine.area[..<(start + count)])
+            if gathers { gather(UnsafeRawBufferPointer(bytes)) } else { takeAndKeep(UnsafeRawBufferPointer(bytes)) }
             // Less than was asked for is all there was; what comes later is a new edge. (epoll(7), question 9)
             if count < room { return }
             left -= count
         }
+    }
+
+    private func takeAndKeep(_ bytes: UnsafeRawBufferPointer) {  // HOT
+        let used = take(bytes)
+        guard state == .open || state == .handshaking else { return }
+        if used < bytes.count {
+            carry = Array(bytes[used...])
+        } else if !carry.isEmpty {
+            (carry, frameBytes) = ([], 0)
+        }
+    }
+
+    private func gather(_ bytes: UnsafeRawBufferPointer) {
+        carry.append(contentsOf: bytes)
+        guard carry.count >= frameBytes else { return }
+        let whole = carry
+        (carry, frameBytes) = ([], 0)
+        whole.withUnsafeBytes(takeAndKeep)
     }
 
     // MARK: - Writing

@@ -18,9 +18,9 @@ enum Descriptors {
         guard sockets + others > limit else { return }
         throw Failure(
             """
-            \(sockets) sockets are more than the limit of \(limit) open files allows. Raise it for this shell, as root, \
-            with 'ulimit -Hn \(sockets + others); ulimit -n \(sockets + others)', for a service with LimitNOFILE=, and \
-            do the same for the hub; or ask for fewer
+            \(sockets) sockets are more than the limit of \(limit) open files allows. Raise it for this shell, as \
+            root, with 'ulimit -Hn \(sockets + others); ulimit -n \(sockets + others)', for a service with \
+            LimitNOFILE=, and do the same for the hub; or ask for fewer
             """)
     }
 

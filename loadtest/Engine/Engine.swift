@@ -15,9 +15,12 @@ final class Engine {
     /// Called at the end of each turn.
     var turnEnded: () -> Void = {}
     /// Sockets whose handshake is done.
-    var openCount = 0
+    var openCount = 0 {
+        didSet { openCountMax = max(openCountMax, openCount) }
+    }
+    private(set) var openCountMax = 0
     /// Where bytes are received.
-    private(set) var area = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 19, alignment: 64)
+    let area = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 19, alignment: 64)
     /// Where a write is put together.
     var output: [UInt8] = []
 
@@ -36,11 +39,11 @@ final class Engine {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw Failure("epoll_create1: \(String(cString: strerror(errno)))") }
         signal(SIGPIPE, SIG_IGN)
+        Interruption.catchSignals()
         _ = hb_set_timer_slack(1000)
     }
 
     deinit {
-        for client in clients { client?.close() }
         close(epoll)
         events.deallocate()
         area.deallocate()
@@ -93,6 +96,14 @@ final class Engine {
         if failure == nil { failure = Failure(reason) }
     }
 
+    /// Closes what is open. Clients and what they call hold each other, so this ends a run.
+    func closeAll() {
+        for client in clients { client?.close() }
+        clients = []
+        timers = TimerHeap()
+        turnEnded = {}
+    }
+
     /// Calls the closure once, at this time of `now` or soon after.
     func schedule(at time: UInt64, _ action: @escaping () -> Void) { timers.add(at: time, action) }
 
@@ -111,6 +122,7 @@ final class Engine {
         let wait = wake > clock ? Int64(clamping: wake - clock) : 0
         let count = hb_epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
         now = Clock.now()
+        if Interruption.isWanted { fail("interrupted") }
         for index in 0..<max(0, Int(count)) {
             let event = events[index]
             guard let client = clients[Int(event.data.u64 & 0xFFFF_FFFF)],
@@ -141,14 +153,5 @@ final class Engine {
     func remove(slot: Int) {
         clients[slot] = nil
         freeSlots.append(slot)
-    }
-
-    /// Makes room for a message that is larger than the area, and for reads beside it.
-    func growArea(toHold count: Int) {
-        guard count + (1 << 18) > area.count else { return }
-        let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: count * 2 + (1 << 18), alignment: 64)
-        larger.copyMemory(from: UnsafeRawBufferPointer(area))
-        area.deallocate()
-        area = larger
     }
 }

@@ -1,75 +1,102 @@
 /// The measured part of a run: how long it took, what was delivered in it, and what that cost. Confined to the main
 /// thread.
 final class Meter {
+    /// What is counted.
+    struct Counted {
+        let one: String
+        let many: String
+
+        static let deliveries = Counted(one: "delivery", many: "deliveries")
+        static let sends = Counted(one: "send", many: "sends")
+        static let handshakes = Counted(one: "handshake", many: "handshakes")
+        static let roundTrips = Counted(one: "round trip", many: "round trips")
+    }
+
     private struct Sample {
         let time = Clock.now()
-        let delivered: Int
-        let serverCPU: UInt64?
         let ownCPU = Clock.ownCPU()
-        let sleeps: Int?
+        let count: Int
+        let serverCPU: UInt64?
     }
 
     private static let interval = 0.25
     private let engine: Engine
-    private let tally: Tally
+    private let tallies: [Tally]
     private let probe: ServerProbe?
-    private var first: Sample
+    private let counted: Counted
+    private let first: Sample
+    private let sleepsBefore: Int
     private var last: Sample
-    private var deliveries = Series("tokens", in: "Deliveries", .perSecond, over: "time", .seconds)
+    private var counts: Series
     private var serverBusy = Series("server", in: "CPU", .share, over: "time", .seconds)
     private var ownBusy = Series("load test", in: "CPU", .share, over: "time", .seconds)
     private var memory = Series("server", in: "Memory", .bytes, over: "time", .seconds)
+    private let progress: (_ elapsed: Double, _ rate: Double) -> Void
     private var isRunning = true
 
     /// Starts to measure.
-    init(_ engine: Engine, _ tally: Tally, _ probe: ServerProbe?) {
-        (self.engine, self.tally, self.probe) = (engine, tally, probe)
-        first = Sample(delivered: tally.delivered, serverCPU: probe?.cpuNanoseconds, sleeps: probe?.sleeps)
+    ///
+    /// - Parameter progress: called now and then, with seconds and what is counted per second.
+    init(
+        _ engine: Engine, _ tallies: [Tally], _ probe: ServerProbe?, _ counted: Counted,
+        progress: @escaping (_ elapsed: Double, _ rate: Double) -> Void
+    ) {
+        (self.engine, self.tallies, self.probe, self.counted) = (engine, tallies, probe, counted)
+        self.progress = progress
+        counts = Series(counted.many, in: "Throughput", .perSecond, over: "time", .seconds)
+        sleepsBefore = probe?.sleeps ?? 0
+        first = Sample(count: tallies.reduce(0) { $0 + $1.delivered }, serverCPU: probe?.cpuNanoseconds)
         last = first
-        tally.isRecording = true
+        for tally in tallies { tally.isRecording = true }
         sampleLater()
     }
 
     /// Stops, and writes down what was found.
     func stop(into report: inout RunReport) {
         isRunning = false
-        tally.isRecording = false
-        let end = Sample(delivered: tally.delivered, serverCPU: probe?.cpuNanoseconds, sleeps: probe?.sleeps)
+        for tally in tallies { tally.isRecording = false }
+        let end = sample()
         let seconds = Double(end.time - first.time) / 1e9
-        let delivered = Double(end.delivered - first.delivered)
+        let count = Double(end.count - first.count)
         report.seconds = seconds
         report.client.busyShare = Double(end.ownCPU - first.ownCPU) / 1e9 / seconds
-        if delivered > 0 { report.figures.append(Figure("deliveries", delivered / seconds, .perSecond)) }
+        report.client.connections = engine.openCountMax
+        if count > 0 { report.figures.append(Figure(counted.many, count / seconds, .perSecond)) }
         if let probe, let before = first.serverCPU, let after = end.serverCPU {
             let cpu = Double(after - before)
             report.figures.append(Figure("server CPU", cpu / 1e9 / seconds, .share))
-            if delivered > 0 {
-                report.figures.append(Figure("server CPU per delivery", cpu / delivered, .nanoseconds))
-                let sleeps = Double((end.sleeps ?? 0) - (first.sleeps ?? 0))
-                report.figures.append(Figure("server wake-ups per delivery", sleeps / delivered, .count))
+            if count > 0 {
+                let sleeps = Double(probe.sleeps - sleepsBefore)
+                report.figures.append(Figure("server CPU per \(counted.one)", cpu / count, .nanoseconds))
+                report.figures.append(Figure("server wake-ups per \(counted.one)", sleeps / count, .count))
             }
             report.figures.append(Figure("server memory", Double(probe.memoryBytes), .bytes))
-            report.figures.append(Figure("server memory of its own", Double(probe.ownMemoryBytes), .bytes))
+            report.figures.append(Figure("server memory, unshared", Double(probe.ownMemoryBytes), .bytes))
         }
-        report.series += [deliveries, serverBusy, ownBusy, memory].filter { !$0.points.isEmpty }
+        report.series += [counts, serverBusy, ownBusy, memory].filter { !$0.points.isEmpty }
     }
 
     private func sampleLater() {
         engine.schedule(at: Clock.now() + UInt64(seconds: Self.interval)) { [weak self] in
             guard let self, isRunning else { return }
-            sample()
+            plot(sample())
             sampleLater()
         }
     }
 
-    private func sample() {
-        let next = Sample(delivered: tally.delivered, serverCPU: probe?.cpuNanoseconds, sleeps: nil)
+    private func sample() -> Sample {
+        Sample(count: tallies.reduce(0) { $0 + $1.delivered }, serverCPU: probe?.cpuNanoseconds)
+    }
+
+    private func plot(_ next: Sample) {
         let time = Double(next.time - first.time) / 1e9
-        let elapsed = Double(next.time - last.time) / 1e9
-        deliveries.add(time, Double(next.delivered - last.delivered) / elapsed)
-        ownBusy.add(time, Double(next.ownCPU - last.ownCPU) / 1e9 / elapsed)
+        let elapsed = Double(next.time - last.time)
+        let rate = Double(next.count - last.count) / elapsed * 1e9
+        if next.count > first.count { counts.add(time, rate) }
+        progress(time, rate)
+        ownBusy.add(time, Double(next.ownCPU - last.ownCPU) / elapsed)
         if let probe, let before = last.serverCPU, let after = next.serverCPU {
-            serverBusy.add(time, Double(after - before) / 1e9 / elapsed)
+            serverBusy.add(time, Double(after - before) / elapsed)
             memory.add(time, Double(probe.memoryBytes))
         }
         last = next

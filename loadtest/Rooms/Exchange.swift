@@ -7,6 +7,7 @@ final class Exchange {
     }
 
     let messageID: String
+    let messageText: String
     let text: ScriptText
     /// When it was sent, or should have been.
     let sentAt: UInt64
@@ -16,10 +17,12 @@ final class Exchange {
     var id: String?
     var streamID: String?
     var isAcknowledged = false
+    var cancelledAt: UInt64?
     /// How it ended, as the first watcher learned it; all others must learn the same.
     var end: End?
-    /// The position of its end in the room's log.
+    /// The position of its end in the room's log, and when the first watcher was there.
     var endSeq: UInt64?
+    var endedAt: UInt64 = 0
     /// Tokens that may be said so far, where a window is set.
     var released: Int
     /// Tokens that every watcher of the room has.
@@ -32,9 +35,14 @@ final class Exchange {
     var script: SyntheticScript { text.script }
     var isRunning: Bool { streamID != nil && end == nil }
 
-    /// - Parameter watchers: how many there are in the room.
-    init(_ script: SyntheticScript, messageID: String, sentAt: UInt64, watchers: Int, isTimed: Bool) {
+    /// - Parameters:
+    ///   - message: what is sent, when it is not the script.
+    ///   - watchers: how many there are in the room.
+    init(
+        _ script: SyntheticScript, message: String?, messageID: String, sentAt: UInt64, watchers: Int, isTimed: Bool
+    ) {
         self.messageID = messageID
+        messageText = message ?? script.json
         self.sentAt = sentAt
         self.watchers = watchers
         self.isTimed = isTimed

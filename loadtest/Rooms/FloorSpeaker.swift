@@ -1,8 +1,8 @@
 import ChatProtocol
 import Wire
 
-/// Publishes in one room of the floor what a hub and its agent would: messages, streams and their ends, one answer after
-/// the other, with names of a hub's length. Confined to the main thread.
+/// Publishes in one room of the floor what a hub and its agent would: messages, streams and their ends, one answer
+/// after the other, with names of a hub's length. Confined to the main thread.
 final class FloorSpeaker: Client {
     private struct Answer {
         let exchange: Exchange
@@ -51,7 +51,8 @@ final class FloorSpeaker: Client {
             ServerFrame.message(
                 roomID: room, seq: seq - 1, exchangeID: answer.id,
                 MessageRecord(
-                    messageID: answer.exchange.messageID, userID: UserID("floor"), role: .user, text: script.json,
+                    messageID: answer.exchange.messageID, userID: UserID("floor"), role: .user,
+                    text: answer.exchange.messageText,
                     timestamp: .now)),
             ServerFrame.streamStarted(
                 roomID: room, seq: seq, streamID: answer.stream, exchangeID: answer.id,

@@ -23,7 +23,7 @@ final class FloorStage: Stage {
             let room = Room("room_\(hexadecimal(rooms, digits: 20))", engine, tally, watchers: watchers)
             for index in 1...watchers {
                 let watcher = Watcher(engine, user: "watcher \(index)")
-                (watcher.room, watcher.stage) = (room, .joined)
+                watcher.stage = .joined
                 room.add(watcher)
                 sockets.append((watcher, "/sub/\(rooms)"))
             }

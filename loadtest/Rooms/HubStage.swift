@@ -22,21 +22,36 @@ final class HubStage: Stage {
     // MARK: - Sockets and rooms
 
     func open(rooms: Int, watchers: Int) throws(Failure) -> [Room] {
-        let authors = (0..<rooms).map { _ in newWatcher() }
-        try connect(authors)
-        let rooms = try makeRooms(of: authors, watchers: watchers)
+        try open(rooms: rooms, watchers: watchers) { _ in }
+    }
+
+    /// - Parameter prepare: what is special about a watcher that is not an author, before it connects.
+    func open(rooms: Int, watchers: Int, prepare: (Watcher) -> Void) throws(Failure) -> [Room] {
+        let rooms = try makeRooms(rooms, watchers: watchers)
+        let authors = rooms.map(\.author)
         var all = authors
         for room in rooms {
-            let further = (1..<max(1, watchers)).map { _ in newWatcher() }
-            for watcher in further {
+            for _ in 1..<max(1, watchers) {
+                let watcher = newWatcher()
                 room.add(watcher)
-                watcher.room = room
+                prepare(watcher)
+                all.append(watcher)
             }
-            all += further
         }
         try connect(Array(all[authors.count...]))
         try join(all)
         return rooms
+    }
+
+    /// Lets so many further watchers join, the rooms in turn.
+    func add(_ count: Int, to rooms: [Room]) throws(Failure) {
+        let watchers = (0..<count).map { index in
+            let watcher = newWatcher()
+            rooms[index % rooms.count].add(watcher)
+            return watcher
+        }
+        try connect(watchers)
+        try join(watchers)
     }
 
     /// A user of its own.
@@ -52,12 +67,13 @@ final class HubStage: Stage {
         if let bytes = watchers.first?.limits["response_bytes_max"]?.int { answerBytesMax = Int(bytes) }
     }
 
-    func connect(_ watcher: Watcher) {
+    /// - Parameter spread: over source addresses, for sockets that come and go faster than ports are free again.
+    func connect(_ watcher: Watcher, spread: Bool = false) {
         let token = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
         watcher.connect(
             to: address, path: "/ws?user_id=\(watcher.user)",
             headers: "Sec-WebSocket-Protocol: hubbub.v1\r\n\(token)",
-            source: engine.source)
+            source: spread ? Int(engine.random() % 8) : engine.source)
     }
 
     func join(_ watchers: [Watcher]) throws(Failure) {
@@ -67,7 +83,10 @@ final class HubStage: Stage {
         }
     }
 
-    private func makeRooms(of authors: [Watcher], watchers: Int) throws(Failure) -> [Room] {
+    /// Rooms whose authors have not joined.
+    func makeRooms(_ count: Int, watchers: Int = 1) throws(Failure) -> [Room] {
+        let authors = (0..<count).map { _ in newWatcher() }
+        try connect(authors)
         var rooms: [Room] = []
         for author in authors {
             author.demand("create-room", ["room_name": "Load test"]) { [engine, tally] ack in
@@ -76,7 +95,6 @@ final class HubStage: Stage {
                 }
                 let room = Room(id, engine, tally, watchers: watchers)
                 room.add(author)
-                author.room = room
                 rooms.append(room)
             }
         }
@@ -97,17 +115,40 @@ final class HubStage: Stage {
         sends += 1
         let exchange = room.addExchange(script, messageID: "\(prefix)-\(sends)", sentAt: time, isTimed: isTimed)
         let fields: JSONObject = [
-            "room_id": .string(room.id), "text": .string(script.json), "message_id": .string(exchange.messageID),
+            "room_id": .string(room.id), "text": .string(exchange.messageText),
+            "message_id": .string(exchange.messageID),
             "agent_type": "synthetic",
         ]
-        watcher.demand("send", fields) { [engine, tally] ack in
-            exchange.isAcknowledged = true
-            tally.acknowledged.record(engine.now - min(engine.now, time))
-            guard let id = ack["exchange_id"]?.string, exchange.id == nil || exchange.id == id else {
-                return room.mismatch("an ack names another exchange than the message has", exchange)
+        watcher.ask("send", fields) { [engine, tally] answer in
+            switch answer {
+            case .failure(let refusal):
+                tally.refusals[refusal.code, default: 0] += 1
+                exchange.end = .settled("refused", length: 0)
+                watcher.ends?(exchange)
+            case .success(let ack):
+                exchange.isAcknowledged = true
+                tally.acknowledged.record(engine.now - min(engine.now, time))
+                guard let id = ack["exchange_id"]?.string, exchange.id == nil || exchange.id == id else {
+                    return room.mismatch("an ack names another exchange than the message has", exchange)
+                }
             }
         }
         return exchange
+    }
+
+    /// A message for people only: no agent answers.
+    func sendToPeople(_ text: String, in room: Room, then: @escaping () -> Void) {
+        sends += 1
+        let id = "\(prefix)-\(sends)"
+        let exchange = room.addExchange(SyntheticScript(), message: text, messageID: id, sentAt: Clock.now())
+        let fields: JSONObject = [
+            "room_id": .string(room.id), "text": .string(text), "message_id": .string(id), "respond": false,
+        ]
+        room.author.demand("send", fields) { _ in
+            exchange.isAcknowledged = true
+            exchange.end = .settled("completed", length: 0)
+            then()
+        }
     }
 
     func release(_ count: Int, of exchange: Exchange, in room: Room) {

@@ -17,9 +17,12 @@ final class Room {
     private var byStream: [String: Exchange] = [:]
     /// Exchanges before this one are whole at every watcher, and kept as digests.
     private var settledCount = 0
-    /// Frames of a room at a time that the slowest of many watchers may be behind and still be compared quickly.
+    private static let textKeptNanoseconds: UInt64 = 10_000_000_000
+    /// Frames that a slow watcher may be behind and still be compared quickly.
     private static let framesKept = (few: 256, many: 4096)
 
+    /// Snapshots that came unasked, to all of them.
+    var snapshots: Int { watchers.reduce(0) { $0 + $1.snapshots } }
     var author: Watcher { watchers[0] }
     /// The exchange that runs, if any.
     var running: Exchange? { exchanges.last { $0.isRunning } }
@@ -30,13 +33,30 @@ final class Room {
         self.tally = tally
         watcherCount = watchers
         frames = VerifiedFrames(capacity: watchers < 100 ? Self.framesKept.few : Self.framesKept.many)
+        forgetLater()
     }
 
-    func add(_ watcher: Watcher) { watchers.append(watcher) }
+    private func forgetLater() {
+        engine.schedule(at: Clock.now() + UInt64(seconds: 1)) { [weak self] in
+            self?.forgetSettledTexts()
+            self?.forgetLater()
+        }
+    }
+
+    func add(_ watcher: Watcher) {
+        watchers.append(watcher)
+        watcher.room = self
+    }
+
+    /// Forgets watchers that left for good.
+    func remove(_ leavers: [Watcher]) {
+        let names = Set(leavers.map(\.user))
+        watchers.removeAll { names.contains($0.user) }
+    }
 
     /// Counts what is wrong and ends the run.
     func mismatch(_ what: String, _ exchange: Exchange? = nil, at offset: Int? = nil) {
-        tally.texts.fail(what, room: id, stream: exchange?.streamID, offset: offset)
+        tally.arrivals.fail(what, room: id, stream: exchange?.streamID, offset: offset)
         let place = (exchange?.streamID).map { ", \($0)" } ?? ""
         engine.fail("\(id)\(place)\(offset.map { ", offset \($0)" } ?? ""): \(what)")
     }
@@ -44,9 +64,11 @@ final class Room {
     // MARK: - Exchanges
 
     /// A message that is about to be sent.
-    func addExchange(_ script: SyntheticScript, messageID: String, sentAt: UInt64, isTimed: Bool = true) -> Exchange {
+    func addExchange(
+        _ script: SyntheticScript, message: String? = nil, messageID: String, sentAt: UInt64, isTimed: Bool = true
+    ) -> Exchange {
         let exchange = Exchange(
-            script, messageID: messageID, sentAt: sentAt, watchers: watcherCount, isTimed: isTimed)
+            script, message: message, messageID: messageID, sentAt: sentAt, watchers: watcherCount, isTimed: isTimed)
         exchanges.append(exchange)
         byMessage[messageID] = exchange
         return exchange
@@ -55,7 +77,7 @@ final class Room {
     /// The exchange of a message that a frame shows, which is now known by its id, too.
     func exchange(ofMessage message: JSONObject, id: String?) -> Exchange? {
         guard let exchange = message["message_id"]?.string.flatMap({ byMessage[$0] }), let id,
-            exchange.id == nil || exchange.id == id, message["text"]?.string == exchange.script.json
+            exchange.id == nil || exchange.id == id, message["text"]?.string == exchange.messageText
         else { return nil }
         exchange.id = id
         byID[id] = exchange
@@ -79,10 +101,13 @@ final class Room {
         exchanges.allSatisfy { $0.end != nil } && watchers.allSatisfy { $0.seq == author.seq && $0.runningCount == 0 }
     }
 
-    /// Frees the texts of answers that have ended for every watcher.
-    func forgetSettledTexts() {
+    /// Frees the texts of answers that ended a while ago, and for every watcher. Not at once: a snapshot that the hub
+    /// made before the end may still be on its way to a newcomer.
+    private func forgetSettledTexts() {
         let least = watchers.reduce(UInt64.max) { min($0, $1.seq) }
-        while settledCount < exchanges.count, let end = exchanges[settledCount].endSeq, end <= least {
+        while settledCount < exchanges.count, let end = exchanges[settledCount].endSeq, end <= least,
+            exchanges[settledCount].endedAt + Self.textKeptNanoseconds < engine.now
+        {
             exchanges[settledCount].forgetPieces()
             settledCount += 1
         }

@@ -16,6 +16,7 @@ extension Watcher {
         case "welcome":
             stage = .welcome
             limits = frame["limits"]?.object ?? limits
+            welcomed?()
         case "left": stage = .welcome
         // States beside the log, and news of rooms that this user does not watch.
         case "presence", "typing", "read", "room-added", "room-removed", "room-summary", "pong": break
@@ -33,9 +34,8 @@ extension Watcher {
         }
         guard let last = frame.position("seq"), case let first = frame.position("first_seq") ?? last, first <= last
         else { return wrong("an entry without a position: \(excerpt(text))") }
-        room.tally.positions.pass()
+        tally.frames &+= 1
         guard first == seq + 1 else {
-            room.tally.positions.fail("\(user): \(seq) is followed by \(first)", room: room.id)
             return wrong("its log has a gap: \(seq) is followed by \(first)")
         }
         switch type {
@@ -72,7 +72,6 @@ extension Watcher {
             wrong("a text that differs from what the agent said", exchange, at: wrongOffset)
             return nil
         }
-        room.tally.texts.pass()
         let count = delta.utf8.count
         let tokens = exchange.tokens(at: offset, count: count)
         take(exchange, at: offset, count, tokens, to: last)
@@ -97,8 +96,8 @@ extension Watcher {
         }
         finish(exchange)
         guard learn(.settled(status, length: length), of: exchange) else { return }
-        if exchange.endSeq == nil { exchange.endSeq = last }
-        room.tally.ended(exchange, at: engine.now, isFirst: room.author === self)
+        if exchange.endSeq == nil { (exchange.endSeq, exchange.endedAt) = (last, engine.now) }
+        if room.author === self { room.tally.ended(exchange, at: engine.now) }
         ends?(exchange)
     }
 
@@ -125,7 +124,9 @@ extension Watcher {
             guard takeSnapshot(frame) else { return }
         }
         stage = .joined
-        if isAnswer { answer(frame, .success(frame)) }
+        guard isAnswer else { return }
+        (joinedAt, lastTokenAt) = (engine.now, nil)
+        answer(frame, .success(frame))
     }
 
     /// Replaces everything that this watcher has, and checks all that it gets instead.
@@ -136,7 +137,7 @@ extension Watcher {
             guard let object = value.object, let exchange = exchange(in: object, isWhole: true) else { return false }
             let end = Exchange.End.settled(object["status"]?.string ?? "", length: exchange.text.count)
             guard learn(end, of: exchange) else { return false }
-            if exchange.endSeq == nil { exchange.endSeq = seq }
+            if exchange.endSeq == nil { (exchange.endSeq, exchange.endedAt) = (seq, engine.now) }
         }
         for value in frame["streams"]?.array ?? [] {
             guard let object = value.object, let exchange = exchange(in: object, isWhole: false) else { return false }
@@ -146,7 +147,7 @@ extension Watcher {
             let had = before.first { $0.0 === exchange }.map { $0.1 } ?? 0
             let tokens = exchange.tokens(at: had, count: max(0, count - had))
             exchange.hold(tokens)
-            room.tally.skipped(tokens.count)
+            tally.skipped(tokens.count)
         }
         return true
     }
@@ -178,7 +179,7 @@ extension Watcher {
             wrong("a snapshot has another text of \(text.utf8.count) bytes", exchange, at: text.utf8.count)
             return nil
         }
-        room.tally.texts.pass()
+        tally.frames &+= 1
         return exchange
     }
 

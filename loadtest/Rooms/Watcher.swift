@@ -5,8 +5,8 @@ import Wire
 ///
 /// How it works: what matters of each frame is its place in the log and its piece of a stream's text. A frame that
 /// another watcher got before is compared with it, byte for byte; any other is parsed, and its text compared with the
-/// script's (`Watcher+Frames`). Either way each piece must begin where this watcher's text ends, and each frame where its
-/// log ends. So every watcher's text is checked as it grows, at the price of one comparison.
+/// script's (`Watcher+Frames`). Either way each piece must begin where this watcher's text ends, and each frame where
+/// its log ends. So every watcher's text is checked as it grows, at the price of one comparison.
 ///
 /// Invariant: `current` is not among `others`.
 final class Watcher: Client {
@@ -16,7 +16,11 @@ final class Watcher: Client {
 
     let user: String
     /// Where frames of a room go; set before it joins.
-    var room: Room!
+    var room: Room! {
+        didSet { tally = room.tally }
+    }
+    /// Where its tokens count; slow readers have one of their own.
+    private(set) var tally: Tally!
     var stage = Stage.away
     /// The place in the room's log.
     var seq: UInt64 = 0
@@ -28,8 +32,12 @@ final class Watcher: Client {
     var others: [(exchange: Exchange, textBytes: Int)] = []
     /// Snapshots that came unasked, since it fell behind.
     var snapshots = 0
-    /// When the last token came.
+    /// When it joined, the last time; what was said before counts in no latency.
+    var joinedAt: UInt64 = 0
+    /// When the last token came since then.
     var lastTokenAt: UInt64?
+    /// Called when the hub has let it in.
+    var welcomed: (() -> Void)?
     /// Called when the connection ended; without it, the run fails.
     var lost: ((Ending) -> Void)?
     /// Called when an answer has ended for this watcher.
@@ -52,6 +60,7 @@ final class Watcher: Client {
         guard known.exchange === current, known.offset == textBytes else {
             return take(known.exchange, at: known.offset, known.count, known.tokens, to: known.seq)
         }
+        tally.frames &+= 1
         (seq, textBytes) = (known.seq, known.offset + known.count)
         deliver(known.exchange, known.tokens)
     }
@@ -77,11 +86,28 @@ final class Watcher: Client {
         guard !tokens.isEmpty else { return }
         let now = engine.now
         exchange.hold(tokens)
-        room.tally.delivered(tokens, of: exchange, at: now, since: lastTokenAt)
+        tally.delivered(tokens, of: exchange, at: now, after: lastTokenAt, joinedAt: joinedAt)
         lastTokenAt = now
     }
 
+    /// Its tokens count elsewhere.
+    func count(in tally: Tally) { self.tally = tally }
+
+    /// Ends the connection; what it has of the room stays for its return.
+    func leave(resets: Bool = false) {
+        close(resets: resets)
+        stage = .away
+        answers = [:]
+    }
+
     // MARK: - Streams
+
+    /// How much of an exchange's text it has.
+    func has(of exchange: Exchange) -> Int {
+        if current === exchange { return textBytes }
+        if let end = exchange.endSeq, end <= seq { return exchange.text.count }
+        return others.first { $0.exchange === exchange }?.textBytes ?? 0
+    }
 
     /// Makes a running stream the current one.
     func turn(to exchange: Exchange) -> Bool {

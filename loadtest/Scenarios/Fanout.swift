@@ -7,8 +7,8 @@ extension Scenario {
         about: """
             One agent talks in one room, and everyone there gets every token. Without a rate the loop is closed: the \
             agent says the next token when all watchers have the one that was said --in-flight tokens before, so the \
-            hub is as busy as it can be. With a rate the loop is open: tokens are due at fixed times, and the latency \
-            from then on counts every stall.
+            hub is as busy as it can be. With a rate the loop is open: tokens are due at fixed times, and the \
+            latency from then on counts every stall.
             """,
         knobs: [
             (.watchers, 1000), (.inFlight, 1), (.rate, 0), (.tokenBytes, 120), (.seconds, 10), (.warmUp, 0.5),
@@ -16,11 +16,7 @@ extension Scenario {
         quick: [(.watchers, 30), (.inFlight, 4), (.seconds, 0.5), (.warmUp, 0.1)],
         playsOnFloor: true
     ) { (run) throws(Failure) in
-        var script = SyntheticScript()
-        script.tokenBytes = run.whole(.tokenBytes)
-        script.rate = run.number(.rate)
-        if script.rate == 0 { script.window = run.whole(.inFlight) }
         let rooms = try run.stage.open(rooms: 1, watchers: run.whole(.watchers))
-        try run.talk(script, in: rooms, startingWithin: 0)
+        try run.talk(run.script, in: rooms, startingWithin: 0)
     }
 }

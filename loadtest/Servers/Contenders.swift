@@ -18,13 +18,14 @@ extension ServerProcess {
             [
                 binary, "serve", "--port", "0", "--loops", String(loops), "--data", "\(directory.path)/\(name)",
                 "--config", "\(directory.path)/\(name).json", "--synthetic", "--diagnostics",
-            ], name: name, in: directory)
+            ], hasOwnCore: loops == 1, name: name, in: directory)
     }
 
     static func floor(
         _ binary: String, _ options: [String], in directory: ScratchDirectory, name: String = "floor"
     ) throws(Failure) -> ServerProcess {
-        try ServerProcess([binary, "-d", "\(directory.path)/\(name).log"] + options, name: name, in: directory)
+        let words = [binary, "-d", "\(directory.path)/\(name).log"] + options
+        return try ServerProcess(words, hasOwnCore: true, name: name, in: directory)
     }
 
     func server(_ kind: Server.Kind) -> Server {

@@ -2,29 +2,34 @@
 struct CompareOptions {
     static let help = """
         usage: loadtest compare --hub PATH --floor PATH [OPTION...]
-          --watchers N    who watch the room (1000)
-          --pairs N       runs of each kind, hub and floor in turn (5)
-          --seconds S     how long one run of chunks lasts (1)
-          --json FILE     write the result as one line of JSON, too
-          --html FILE     write it as a page with plots, too
+          plays scenarios on the hub and on the C floor in turn, on one core, and divides
+          --cases A,B     only cases whose names begin so: \(caseNames)
+          --pairs N       runs of each case, hub and floor in turn (5)
+          --seconds S     how long each run measures (1)
+          --json FILE     write the report as JSON
+          --html FILE     write the report as a page with plots
           --quick         a few seconds, to see that it works; the figures mean little
+
         """
+
+    private static var caseNames: String {
+        ComparedCase.all(isQuick: false).map(\.name).joined(separator: ", ")
+    }
 
     /// The hub's binary.
     var hub = ""
     /// The C program's binary.
     var floor = ""
-    var watchers = 1000
     var pairs = 5
     var seconds = 1.0
-    /// Sockets that send, each to a room of its own.
-    var senders = 64
-    /// Messages of each in one run. As many wait in one session at most (DESIGN section 6).
-    var sendsEach = 16
+    var cases: [ComparedCase]
     var json: String?
     var html: String?
 
     init(_ arguments: [String]) throws(Failure) {
+        let isQuick = arguments.contains("--quick")
+        if isQuick { (pairs, seconds) = (1, 0.2) }
+        cases = ComparedCase.all(isQuick: isQuick)
         var rest = arguments[...]
         while let flag = rest.popFirst() {
             switch flag {
@@ -32,10 +37,13 @@ struct CompareOptions {
             case "--floor": floor = try Self.value(of: flag, &rest)
             case "--json": json = try Self.value(of: flag, &rest)
             case "--html": html = try Self.value(of: flag, &rest)
-            case "--watchers": watchers = try Self.number(of: flag, &rest, 1...15_000)
-            case "--pairs": pairs = try Self.number(of: flag, &rest, 1...15)
-            case "--seconds": seconds = try Self.number(of: flag, &rest, 0.1...10)
-            case "--quick": (watchers, pairs, seconds, senders, sendsEach) = (50, 1, 0.2, 8, 4)
+            case "--pairs": pairs = try Self.number(of: flag, &rest, 1...100)
+            case "--seconds": seconds = try Self.number(of: flag, &rest, 0.1...60)
+            case "--cases":
+                let beginnings = try Self.value(of: flag, &rest).split(separator: ",")
+                cases = cases.filter { known in beginnings.contains { known.name.hasPrefix($0) } }
+                guard !cases.isEmpty else { throw Failure("no case begins so\n\(Self.help)") }
+            case "--quick": break
             default: throw Failure("unknown option \(flag)\n\(Self.help)")
             }
         }
