@@ -315,8 +315,13 @@ struct Outbox {
         if sent.replies > 0 {
             replyBytes -= replies.prefix(sent.replies).reduce(0) { $0 + $1.cost }
             replies.removeFirst(sent.replies)
+            // An emptied array keeps its memory; most connections are idle, and theirs is given back.
+            if replies.isEmpty { replies = [] }
         }
-        if sent.states > 0 { state.removeFirst(sent.states) }
+        if sent.states > 0 {
+            state.removeFirst(sent.states)
+            if state.isEmpty { state = [] }
+        }
         isBehind = count < plan.bytes
         return sent.farewells
     }

@@ -196,5 +196,6 @@ public final class Connection {
 
     func joinEnded(_ roomID: RoomID?) {
         if let index = joinsInFlight.firstIndex(where: { $0 == roomID }) { joinsInFlight.remove(at: index) }
+        if joinsInFlight.isEmpty { joinsInFlight = [] }
     }
 }
