@@ -9,7 +9,7 @@ enum Help {
 
         Further options:
           --server-pid PID       the running hub's process on this machine, for its CPU and memory
-          --token JWT            who the users are, where the hub asks
+          --token JWT            who the users are, where the hub asks; repeated, they are these users in turn
           --loops N              of the hub that is started (1)
           --limit NAME=NUMBER    another limit of the hub that is started
           --floor-options "…"    of the floor that is started

@@ -4,7 +4,7 @@ struct Options {
     var values: [Knob: Double]
     var url: String?
     var serverPID: Int32?
-    var token: String?
+    var tokens: [String] = []
     /// The binary of a hub to start.
     var hub: String?
     /// The binary of the floor to start, and its own options.
@@ -42,7 +42,7 @@ struct Options {
         switch flag {
         case "--url": url = value
         case "--server-pid": serverPID = try Self.whole(flag, value, 1...Int32.max)
-        case "--token": token = value
+        case "--token": tokens.append(value)
         case "--hub": hub = value
         case "--floor": floor = value
         case "--floor-options": floorOptions = value.split(separator: " ").map(String.init)

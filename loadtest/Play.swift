@@ -17,7 +17,7 @@ func play(_ options: Options) throws(Failure) -> Bool {
     }
     defer { withExtendedLifetime(process) {} }
     let report = try play(
-        options.scenario, options.values, on: server, title: options.scenario.name, token: options.token,
+        options.scenario, options.values, on: server, title: options.scenario.name, tokens: options.tokens,
         countedSeconds: options.countedSeconds)
     try ReportFile.run(report).publish(json: options.json, html: options.html)
     switch report.verdict {
@@ -28,18 +28,20 @@ func play(_ options: Options) throws(Failure) -> Bool {
 
 /// Plays a scenario on a running server.
 func play(
-    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, title: String, token: String? = nil,
+    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, title: String, tokens: [String] = [],
     countedSeconds: Double = 0
 ) throws(Failure) -> RunReport {
     let engine = try Engine()
     defer { engine.closeAll() }
-    let run = try Run(scenario, values, on: server, engine, title: title, token: token, countedSeconds: countedSeconds)
+    let run = try Run(
+        scenario, values, on: server, engine, title: title, tokens: tokens, countedSeconds: countedSeconds)
     do throws(Failure) {
         try scenario.play(run)
     } catch {
         run.report.failure = error.reason
     }
     run.progress.clear()
+    run.report.client.connections = engine.openCountMax
     for tally in run.tallies {
         run.report.latencies += tally.latencies
         run.report.checks += tally.checks

@@ -14,7 +14,7 @@ struct Scenario: Sendable {
     let play: @Sendable (Run) throws(Failure) -> Void
 
     static let all: [Scenario] = [
-        .connect, .idle, .echo, .send, .fanout, .stream, .chat, .churn, .slow, .resume, .mixed,
+        .connect, .idle, .echo, .send, .fanout, .stream, .chat, .churn, .slow, .resume, .mixed, .growth,
     ]
 
     static func named(_ name: String) throws(Failure) -> Scenario {
@@ -43,7 +43,7 @@ final class Run {
 
     init(
         _ scenario: Scenario, _ values: [Knob: Double], on server: Server, _ engine: Engine, title: String,
-        token: String?, countedSeconds: Double
+        tokens: [String], countedSeconds: Double
     ) throws(Failure) {
         (self.engine, self.title, self.countedSeconds) = (engine, title, countedSeconds)
         self.values = values
@@ -56,7 +56,7 @@ final class Run {
         report.server.processID = server.processID.map(Int.init)
         report.options = scenario.knobs.map { Option($0.knob.name, brief(values[$0.knob] ?? $0.value)) }
         switch server.kind {
-        case .hub: stage = HubStage(engine, tally, address, token: token)
+        case .hub: stage = HubStage(engine, tally, address, tokens: tokens)
         case .floor: stage = FloorStage(engine, tally, address)
         }
     }
@@ -81,6 +81,15 @@ final class Run {
         Meter(engine, tallies, probe, counted) { [title, progress, values] elapsed, rate in
             progress.show(title, done: elapsed / (values[.seconds] ?? 1), [Figure(counted.many, rate, .perSecond)])
         }
+    }
+
+    /// Plays something whose figures are not the run's own, and returns them.
+    func apart(_ play: () throws(Failure) -> Void) throws(Failure) -> RunReport {
+        let own = report
+        report = RunReport(own.scenario)
+        defer { report = own }
+        try play()
+        return report
     }
 
     /// Measures for as long as was asked for.

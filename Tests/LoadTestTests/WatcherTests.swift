@@ -93,8 +93,14 @@ struct WatcherTests {
     @Test func anotherEndThanOthersGotIsFound() throws {
         let play = try Play()
         play.feed(play.log, to: play.watchers[0])
-        play.feed(Array(play.log[0...5]) + [play.end("failed", length: 80, seq: 7)], to: play.watchers[1])
+        play.feed(Array(play.log[0...5]) + [play.end("cancelled", length: 80, seq: 7)], to: play.watchers[1])
         play.expect("another end")
+    }
+
+    @Test func anAnswerThatFailedIsFound() throws {
+        let play = try Play()
+        play.feed(Array(play.log[0...5]) + [play.end("failed", length: 80, seq: 7)], to: play.watchers[0])
+        play.expect("an answer failed")
     }
 
     @Test func aPieceBehindTheEndIsFound() throws {

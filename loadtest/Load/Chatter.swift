@@ -22,9 +22,9 @@ final class Chatter {
         interval = 1e9 / sendsPerSecond
         free = rooms
         for room in rooms {
-            room.author.ends = { [unowned self] _ in
-                free.append(room)
-                sendDue()
+            room.author.ends = { [weak self] _ in
+                self?.free.append(room)
+                self?.sendDue()
             }
         }
     }
@@ -53,12 +53,14 @@ final class Chatter {
         sent += 1
         var script = script
         script.seed &+= UInt64(sent)
-        let exchange = run.hub.send(script, in: room, by: room.author, at: due)
+        let exchange = run.hub.send(script, in: room, by: room.author, at: due, mayBeRefused: true)
         cancelsOwed += cancelShare
         guard cancelsOwed >= 1 else { return }
         cancelsOwed -= 1
         let half = script.rate > 0 ? Double(script.tokens) / script.rate / 2 : 0
-        run.engine.schedule(at: run.engine.now + UInt64(seconds: half)) { [unowned self] in cancel(exchange, in: room) }
+        run.engine.schedule(at: run.engine.now + UInt64(seconds: half)) { [weak self] in
+            self?.cancel(exchange, in: room)
+        }
     }
 
     /// Another watcher than the author stops the answer, where there is one.

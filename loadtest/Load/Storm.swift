@@ -15,10 +15,8 @@ final class Storm {
         for watcher in crowd {
             room.add(watcher)
             watcher.count(in: tally)
-            watcher.welcomed = { [unowned self, unowned watcher] in
-                watcher.demand("join", ["room_id": .string(room.id)]) { [unowned self] _ in
-                    joined.record(run.engine.now - watcher.connectedAt)
-                }
+            watcher.welcomed = { [weak self, unowned watcher] in
+                watcher.demand("join", ["room_id": .string(room.id)]) { _ in self?.hasJoined(watcher) }
             }
         }
         try run.hub.connect(crowd)
@@ -28,6 +26,8 @@ final class Storm {
         room.remove(crowd)
         waves += 1
     }
+
+    private func hasJoined(_ watcher: Watcher) { joined.record(run.engine.now - watcher.connectedAt) }
 
     func report() {
         run.tally.others.append(Latency("crowd: connect to joined", joined))

@@ -22,6 +22,17 @@ final class CallCount {
             throw Failure("cannot start strace; it is in the package of that name")
         }
         self.tracer = tracer
+        try waitUntilAttached(to: processID)
+    }
+
+    private func waitUntilAttached(to processID: pid_t) throws(Failure) {
+        for _ in 0..<3000 {
+            if contents(of: "/proc/\(processID)/status").contains("TracerPid:\t\(tracer)\n") { return }
+            usleep(1000)
+        }
+        kill(tracer, SIGINT)
+        waitpid(tracer, nil, 0)
+        throw Failure("strace could not attach to process \(processID); is it allowed to trace it?")
     }
 
     /// Stops, and says how often each call was made.
@@ -45,8 +56,6 @@ extension Run {
         guard let probe else { throw Failure("--count-calls needs --server-pid, --hub or --floor") }
         func delivered() -> Int { tallies.reduce(0) { $0 + $1.delivered } }
         let count = try CallCount(of: probe.processID)
-        // It takes a moment to attach.
-        try engine.run(seconds: 0.3)
         let before = delivered()
         try engine.run(seconds: countedSeconds)
         let things = Double(max(1, delivered() - before))

@@ -60,7 +60,6 @@ final class Meter {
         let count = Double(end.count - first.count)
         report.seconds = seconds
         report.client.busyShare = Double(end.ownCPU - first.ownCPU) / 1e9 / seconds
-        report.client.connections = engine.openCountMax
         if count > 0 { report.figures.append(Figure(counted.many, count / seconds, .perSecond)) }
         if let probe, let before = first.serverCPU, let after = end.serverCPU {
             let cpu = Double(after - before)

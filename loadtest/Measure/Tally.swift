@@ -68,6 +68,11 @@ final class Tally {
         }
     }
 
+    /// Forgets what a token's way took, when runs of several kinds share this tally.
+    func forgetTokenTimes() {
+        (sinceEmission, sinceDue, gaps, firstToken) = (Histogram(), Histogram(), Histogram(), Histogram())
+    }
+
     func skipped(_ tokens: Int) { skipped += tokens }
 
     /// The author learned how an answer ended.

@@ -6,7 +6,8 @@ final class HubStage: Stage {
     let tally: Tally
     private let engine: Engine
     private let address: ServerAddress
-    private let token: String?
+    /// Who the users are, in turn; without any, each says its own name.
+    private let tokens: [String]
     /// Tells the users of this run from those of others.
     private let prefix: String
     private var users = 0
@@ -14,8 +15,8 @@ final class HubStage: Stage {
 
     private(set) var answerBytesMax = Limits().responseBytesMax
 
-    init(_ engine: Engine, _ tally: Tally, _ address: ServerAddress, token: String?) {
-        (self.engine, self.tally, self.address, self.token) = (engine, tally, address, token)
+    init(_ engine: Engine, _ tally: Tally, _ address: ServerAddress, tokens: [String]) {
+        (self.engine, self.tally, self.address, self.tokens) = (engine, tally, address, tokens)
         prefix = "load-\(String(engine.random() & 0xFFFF_FFFF, radix: 16))"
     }
 
@@ -57,7 +58,9 @@ final class HubStage: Stage {
     /// A user of its own.
     func newWatcher() -> Watcher {
         users += 1
-        return Watcher(engine, user: "\(prefix)-\(users)")
+        let watcher = Watcher(engine, user: "\(prefix)-\(users)")
+        if !tokens.isEmpty { watcher.token = tokens[users % tokens.count] }
+        return watcher
     }
 
     /// Connects, and waits until all are welcome.
@@ -69,10 +72,10 @@ final class HubStage: Stage {
 
     /// - Parameter spread: over source addresses, for sockets that come and go faster than ports are free again.
     func connect(_ watcher: Watcher, spread: Bool = false) {
-        let token = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
+        let authorization = watcher.token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
         watcher.connect(
-            to: address, path: "/ws?user_id=\(watcher.user)",
-            headers: "Sec-WebSocket-Protocol: hubbub.v1\r\n\(token)",
+            to: address, path: watcher.token == nil ? "/ws?user_id=\(watcher.user)" : "/ws",
+            headers: "Sec-WebSocket-Protocol: hubbub.v1\r\n\(authorization)",
             source: spread ? Int(engine.random() % 8) : engine.source)
     }
 
@@ -108,9 +111,12 @@ final class HubStage: Stage {
         send(script, in: room, by: room.author, at: Clock.now(), isTimed: isTimed)
     }
 
-    /// - Parameter time: when it is sent, or should have been.
+    /// - Parameters:
+    ///   - time: when it is sent, or should have been.
+    ///   - mayBeRefused: whether a hub that has too much to do may say so; else that ends the run.
     func send(
-        _ script: SyntheticScript, in room: Room, by watcher: Watcher, at time: UInt64, isTimed: Bool = true
+        _ script: SyntheticScript, in room: Room, by watcher: Watcher, at time: UInt64, isTimed: Bool = true,
+        mayBeRefused: Bool = false
     ) -> Exchange {
         sends += 1
         let exchange = room.addExchange(script, messageID: "\(prefix)-\(sends)", sentAt: time, isTimed: isTimed)
@@ -122,6 +128,9 @@ final class HubStage: Stage {
         watcher.ask("send", fields) { [engine, tally] answer in
             switch answer {
             case .failure(let refusal):
+                guard mayBeRefused, refusal.isForLoad else {
+                    return engine.fail("a send was refused: \(refusal.text). Has the hub --synthetic, and the limits?")
+                }
                 tally.refusals[refusal.code, default: 0] += 1
                 exchange.end = .settled("refused", length: 0)
                 watcher.ends?(exchange)

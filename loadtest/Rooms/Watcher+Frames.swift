@@ -95,6 +95,11 @@ extension Watcher {
             return wrong("its text has \(have) bytes, and stream-ended says \(length)", exchange, at: have)
         }
         finish(exchange)
+        guard status == "completed" || status == "cancelled" else {
+            let error = frame["error"]?.object
+            let reason = "\(error?["code"]?.string ?? ""), \(error?["message"]?.string ?? "")"
+            return wrong("an answer \(status): \(reason). Is it a hub with --synthetic?", exchange, at: have)
+        }
         guard learn(.settled(status, length: length), of: exchange) else { return }
         if exchange.endSeq == nil { (exchange.endSeq, exchange.endedAt) = (last, engine.now) }
         if room.author === self { room.tally.ended(exchange, at: engine.now) }

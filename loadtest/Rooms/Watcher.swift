@@ -15,6 +15,8 @@ final class Watcher: Client {
     }
 
     let user: String
+    /// Tells the hub who it is, instead of its name.
+    var token: String?
     /// Where frames of a room go; set before it joins.
     var room: Room! {
         didSet { tally = room.tally }
@@ -178,4 +180,13 @@ struct Refusal: Error {
     let retryAfterMilliseconds: Int64?
 
     var text: String { "\(code): \(message)" }
+
+    /// Whether the hub has too much to do; the same request is right at another time.
+    var isForLoad: Bool {
+        let codes = [
+            "RATE_LIMIT_EXCEEDED", "QUEUE_FULL", "STREAM_LIMIT_EXCEEDED", "BUSY", "CAPACITY_EXCEEDED",
+            "STORAGE_UNAVAILABLE",
+        ]
+        return codes.contains(code)
+    }
 }
