@@ -1,6 +1,6 @@
 import ChatProtocol
 
-// A lost connection is never a cancel. But a room may say in its metadata, `"abandon_seconds": 60`, that an answer which
+// A lost connection is never a cancel. But a room may say in its metadata, `"abandon_seconds": 60`, that an answer that
 // nobody has watched for so long is to be stopped: its model costs money, and nobody is there.
 extension Room {
     private static let secondsMax: Int64 = 86_400
