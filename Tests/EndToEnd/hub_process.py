@@ -73,12 +73,12 @@ class Hub:
     # A test that damages the database for good says so here.
     is_damaged = False
 
-    def __init__(self, directory, *arguments, config=None, data=None, loops=2, env=None, names_data=True):
+    def __init__(self, directory, *arguments, config=None, data=None, loops=2, env=None, names_data=True, port=0):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.data = pathlib.Path(data or directory / "data")
         self.stderr_path = directory / "stderr"
-        command = [BINARY, "serve", "--port", "0"]
+        command = [BINARY, "serve", "--port", str(port)]
         if names_data:
             command += ["--data", str(self.data)]
         if loops is not None:
