@@ -280,7 +280,7 @@ extension Hub {
         var head: [UInt8] = []
         WebSocketFrameWriter.header(
             opcode: .text, payloadCount: prefix.count + answer.body.count, fin: true, into: &head)
-        connection.outbox.reply(SharedBytes(head + prefix), body: answer.body)
+        connection.outbox.joined(replica.log.roomID, SharedBytes(head + prefix), body: answer.body)
         repliesGrew(connection)
     }
 
@@ -290,7 +290,8 @@ extension Hub {
         guard !connection.isOver else { return }
         if connection.watched == nil { effects.append(.beginEvents(connection.ref)) }
         connection.watched = stream
-        connection.outbox.reply(answer.body)
+        // A reply without bytes would never count as written.
+        if answer.body.count > 0 { connection.outbox.reply(answer.body) }
         if answer.isLast {
             unsubscribe(connection, from: replica)
             connection.isOver = true

@@ -117,7 +117,7 @@ struct Outbox {
     private struct Reply {
         let head: SharedBytes
         let body: SharedBytes?
-        let barrier: Barrier?
+        var barrier: Barrier?
         /// What it takes of the lane's memory.
         var cost: Int { Limits.replyOverheadBytes + head.count + (body?.count ?? 0) }
     }
@@ -149,6 +149,12 @@ struct Outbox {
         let reply = Reply(head: head, body: body, barrier: barrier)
         replies.append(reply)
         replyBytes += reply.cost
+    }
+
+    /// A `joined`: the room's log goes on behind it, so what waited for the cursor's old place goes before it.
+    mutating func joined(_ roomID: RoomID, _ head: SharedBytes, body: SharedBytes) {
+        for index in replies.indices where replies[index].barrier?.roomID == roomID { replies[index].barrier = nil }
+        reply(head, body: body)
     }
 
     mutating func notice(_ notice: RoomNotice) {
@@ -188,7 +194,8 @@ struct Outbox {
     /// HOT
     mutating func next(_ plan: inout WritePlan) {
         plan.reset()
-        defer { plan.hasMore = plan.hasMore || plan.isFull }
+        // What an empty plan leaves out waits for something else to happen: entries on their way here, or a snapshot.
+        defer { plan.hasMore = (plan.hasMore || plan.isFull) && plan.bytes > 0 }
         if let begun { plan.add(begun.head, body: begun.body, from: begun.written, then: .begun) }
         let held = planReplies(&plan)
         for latest in state where !plan.isFull { plan.add(latest.frame, then: .state) }
@@ -197,6 +204,7 @@ struct Outbox {
             // A `joined` may stand behind the held reply, so no other room's log may go first, and nothing that
             // happened after the reply.
             planLog(of: held.subscription, through: held.seq, &plan)
+            plan.hasMore = true
             return
         }
         for index in subscriptions.indices where !plan.isFull { planStates(of: index, &plan) }
@@ -286,7 +294,11 @@ struct Outbox {
 
     /// The log no longer reaches back to a cursor: it needs a snapshot, or of a deleted room only the farewell.
     private func lose(_ subscription: Int, _ plan: inout WritePlan) {
-        guard replies.isEmpty else { return }
+        guard replies.isEmpty else {
+            // The lane is looked at again once it has gone out: perhaps nothing else happens in this room.
+            plan.hasMore = true
+            return
+        }
         if let farewell = subscriptions[subscription].farewell {
             plan.add(farewell, then: .left(subscription: subscription))
         } else {

@@ -65,20 +65,15 @@ final class EventReader {
     }
 
     func pump() {
-        guard let connection else { return }
-        while true {
+        guard let connection, budget > 0 else { return }
+        repeat {
             world.hubs[loop].plan(for: connection, into: &plan)
             let count = min(budget, plan.bytes)
-            var rest = count
-            for span in plan.spans where rest > 0 {
-                let taken = min(rest, span.count)
-                received += UnsafeRawBufferPointer(start: span.base, count: taken)
-                rest -= taken
-            }
+            received += plan.bytes(count)
             world.hubs[loop].wrote(count, of: plan, to: connection)
             if budget != .max { budget -= count }
-            if count == 0 { break }
-        }
+            guard count == plan.bytes else { break }
+        } while plan.hasMore
         parse()
     }
 

@@ -1,0 +1,91 @@
+import ChatProtocol
+import Testing
+import Wire
+
+@testable import Chat
+@testable import ChatDoubles
+
+/// Orders of events that once went wrong; the simulator found each of them.
+@Suite struct RaceTests {
+    private func smallTail(_ bytes: Int = 600) -> Limits {
+        var limits = Limits()
+        limits.logTailBytesMax = bytes
+        return limits
+    }
+
+    private func fill(_ room: String, by writer: TestClient) {
+        for index in 0..<10 { writer.send(room, "message \(index) for a log that is too short", key: "fill\(index)") }
+    }
+
+    // MARK: - Sockets
+
+    @Test func aReplyThatWaitedForTheLogGoesWithIt() {
+        let world = HubWorld(loops: 1)
+        world.agentsConfirm = false
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        client.read(0)
+        world.say(world.lastStream, "word ")
+        client.postCancel(world.lastStream)
+        client.read(.max)
+        #expect(client.last("ack").text("state") == "accepted")
+        #expect(client.text(world.lastStream) == "word ")
+    }
+
+    @Test func aSnapshotIsAskedForBehindTheReplies() {
+        let world = HubWorld(loops: 1, limits: smallTail())
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.read(0)
+        fill(room, by: world.connect("bob"))
+        client.post("ping", [:])
+        client.read(.max)
+        #expect(client.last("joined")["id"] == nil)
+        #expect(client.rooms[room]?.position.seq == world.hubs[0].rooms[RoomID(room)]?.log.seq)
+        world.expectConsistent()
+    }
+
+    @Test func nothingOfARoomComesBeforeItsJoined() {
+        let world = HubWorld(loops: 1)
+        world.agentsConfirm = false
+        let room = world.room()
+        let first = world.connect()
+        first.join(room)
+        let position = first.rooms[room]?.position ?? LogPosition(epoch: "", seq: 0)
+        world.disconnect(first)
+        world.connect("bob").send(room, "hello", key: "m1")
+        world.say(world.lastStream, "word ")
+        let back = world.connect()
+        back.inherit(first)
+        back.read(0)
+        back.postCancel(world.lastStream)
+        back.join(room, after: position)
+        back.read(.max)
+        #expect(back.last("joined")["recovered"] == true)
+        #expect(back.last("ack").text("state") == "accepted")
+        #expect(world.violations == [])
+    }
+
+    // MARK: - Event streams
+
+    @Test func aReaderWithoutNewsIsToldThatItsPlaceIsLost() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let session = "session_\(Slot(of: room).hex)default"
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        world.say(world.lastStream, "word ")
+        let reader = world.watch(session)
+        world.endWatching(reader)
+        let back = world.watch(session, after: (reader, nil), budget: 0)
+        world.finish(world.lastStream)
+        client.ask("clear-history", ["room_id": .string(room)])
+        back.read(.max)
+        #expect(back.isLost)
+        world.expectConsistent()
+    }
+}
