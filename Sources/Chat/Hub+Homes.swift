@@ -172,9 +172,10 @@ extension Hub {
         }
     }
 
-    /// A room that has replicas is in memory, unless it was deleted; then its readers are on their way out.
+    /// A room that has replicas is in memory, unless it was deleted; then its readers are on their way out. A socket's
+    /// wish for a snapshot comes straight from its loop and may come behind its `leave`: then it is not brought back.
     private func sendSnapshot(of roomID: RoomID, after seq: UInt64, to ref: ConnectionRef, _ cause: JoinCause) {
-        if let room = rooms[roomID], room.hasHead {
+        if let room = rooms[roomID], room.hasHead, room.awaits(ref, cause) {
             touch(room)
             room.snapshotWanted(by: ref, cause, after: seq)
         } else if case .requested(let id) = cause {

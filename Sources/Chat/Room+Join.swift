@@ -48,6 +48,14 @@ extension Room {
                 position: kept.0.position, missed: kept.1))
     }
 
+    /// Whether a reader that asked for a snapshot is still to have one.
+    func awaits(_ ref: ConnectionRef, _ cause: JoinCause) -> Bool {
+        switch cause {
+        case .requested, .fellBehind: live.watchers[ref] != nil
+        case .watching: true
+        }
+    }
+
     func leave(_ command: Command) {
         let ref = command.origin.connection
         socketLeft(ref)

@@ -13,11 +13,35 @@ import Wire
         return limits
     }
 
+    /// A user whose home is a loop.
+    private func user(homeOn loop: Int, in world: HubWorld) -> String {
+        (0...).lazy.map { "user_\($0)" }.first { world.home(of: $0) == loop } ?? ""
+    }
+
     private func fill(_ room: String, by writer: TestClient) {
         for index in 0..<10 { writer.send(room, "message \(index) for a log that is too short", key: "fill\(index)") }
     }
 
     // MARK: - Sockets
+
+    @Test func whoLeavesIsNotBroughtBackByASnapshot() {
+        let world = HubWorld(loops: 2, limits: smallTail())
+        let room = world.room(homeOn: 1)
+        // The `leave` of this user reaches the room before the wish for a snapshot that its loop sends after it.
+        let reader = world.connect(user(homeOn: 0, in: world), loop: 0)
+        reader.join(room)
+        reader.read(0)
+        fill(room, by: world.connect("bob", loop: 1))
+        reader.post("leave", ["room_id": .string(room), "id": "l1"])
+        reader.budget = .max
+        reader.pump()
+        world.finishTurn(0)
+        world.run()
+        #expect(reader.answer(to: "l1").text("for") == "leave")
+        #expect(reader.all("joined").count == 1)
+        #expect(world.hubs[1].rooms[RoomID(room)]?.links.isEmpty == true)
+        world.expectConsistent()
+    }
 
     @Test func aReplyThatWaitedForTheLogGoesWithIt() {
         let world = HubWorld(loops: 1)
