@@ -30,7 +30,7 @@ extension Room {
     func readMarked(_ exchangeID: ExchangeID, _ command: Command, _ result: StorageResult) {
         guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
         let known = history.map(\.exchangeID) + turns.filter { !$0.record.messages.isEmpty }.map(\.exchangeID)
-        guard let place = known.lastIndex(of: exchangeID) else { return ask(.loadRoom(id), .reload) }
+        guard let place = known.lastIndex(of: exchangeID) else { return reloadHistory() }
         let unread = known.count - 1 - place
         let mark = ReadMark(userID: command.user, exchangeID: exchangeID, timestamp: now.timestamp, unread: unread)
         if let index = live.reads.firstIndex(where: { $0.userID == command.user }) {

@@ -164,16 +164,24 @@ extension Room {
         }
         wantSummary()
         // Older exchanges of other sessions may have room in the snapshot now.
-        ask(.loadRoom(id), .reload)
+        reloadHistory()
     }
 
-    func historyReloaded(_ result: StorageResult) {
-        guard case .room(let head?) = result else { return }
+    func reloadHistory() {
+        reloads += 1
+        ask(.loadRoom(id), .reload(reloads))
+    }
+
+    /// - Parameter number: only what was asked for last counts. An answer to an earlier question may come behind it and
+    ///   show what was removed meanwhile.
+    func historyReloaded(_ result: StorageResult, _ number: Int) {
+        guard case .room(let head?) = result, number == reloads else { return }
         let running = Set(turns.map(\.exchangeID))
-        let read = head.history.filter { !running.contains($0.exchangeID) }
-        let known = Set(read.map(\.exchangeID))
-        // What ended after the read was asked for stays behind what was read.
-        history = read + history.filter { !known.contains($0.exchangeID) }
+        let ended = Dictionary(history.map { ($0.exchangeID, $0) }, uniquingKeysWith: { $1 })
+        let newest = head.history.map { commit(of: $0.exchangeID) }.max() ?? 0
+        // What ended while the read was under way is known better here, and what was begun then stands behind it.
+        let read = head.history.filter { !running.contains($0.exchangeID) }.map { ended[$0.exchangeID] ?? $0 }
+        history = read + history.filter { commit(of: $0.exchangeID) > newest }
         nextBefore = head.nextBefore
         live.reads = head.reads
         live.want(.read)
@@ -183,4 +191,9 @@ extension Room {
 
 extension HubError {
     static let noSession = HubError(.notFound, "Session not found or expired")
+
+    /// An exchange's place in the order of first commits; 0 for those from before the room was loaded.
+    private func commit(of id: ExchangeID) -> Int {
+        commits[id] ?? turns.first { $0.exchangeID == id }?.commit ?? 0
+    }
 }

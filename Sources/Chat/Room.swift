@@ -43,7 +43,7 @@ final class Room {
         /// With the turns that the session is to forget.
         case reset(Command, [Turn])
         case clearing(Command)
-        case reload
+        case reload(Int)
         case read(ExchangeID, Command)
         case context(Turn)
         case checkpoint(Turn)
@@ -84,6 +84,8 @@ final class Room {
     var live = LiveState()
 
     var isTouched = false
+    /// How often the history was asked for anew.
+    var reloads = 0
     var isQueuedIdle = false
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
@@ -214,7 +216,7 @@ final class Room {
         case .closing(let session, let command): sessionClosed(session, command, result)
         case .reset(let command, let turns): sessionReset(command, turns, result)
         case .clearing(let command): historyCleared(command, result)
-        case .reload: historyReloaded(result)
+        case .reload(let number): historyReloaded(result, number)
         case .read(let exchangeID, let command): readMarked(exchangeID, command, result)
         case .context(let turn): contextRead(turn, result)
         case .checkpoint(let turn): checkpointed(turn, result)

@@ -93,6 +93,71 @@ import Wire
         #expect(world.violations == [])
     }
 
+    // MARK: - The history read anew
+
+    private func isReload(_ request: StorageRequest) -> Bool {
+        if case .loadRoom = request { true } else { false }
+    }
+
+    /// A mark at an exchange that the home does not know makes it read the history again.
+    private func makeReload(_ world: HubWorld, _ client: TestClient, _ room: String) {
+        world.storeAnswers = false
+        client.post("read", ["room_id": .string(room), "exchange_id": "exchange_of_long_ago"])
+        world.run()
+        world.answerFirst { if case .markRead = $0 { true } else { false } }
+        world.beginReads(isReload)
+    }
+
+    @Test func whatEndedWhileTheHistoryWasReadHasEndedInIt() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        makeReload(world, client, room)
+        world.say(world.lastStream, "all of it")
+        world.finish(world.lastStream)
+        world.answerFirst { if case .finishExchange = $0 { true } else { false } }
+        world.answerFirst(isReload)
+        world.releaseStore()
+        let history = client.join(room)["history"]?.array?.compactMap(\.object) ?? []
+        #expect(history.map { $0.text("status") } == ["completed"])
+        #expect(history.map { $0.text("text") } == ["all of it"])
+    }
+
+    @Test func whatWasRemovedWhileTheHistoryWasReadStaysRemoved() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        world.finish(world.lastStream)
+        makeReload(world, client, room)
+        client.post("clear-history", ["room_id": .string(room)])
+        world.run()
+        world.answerFirst { if case .clearHistory = $0 { true } else { false } }
+        world.answerFirst(isReload)
+        #expect(client.join(room)["history"]?.array?.count == 0)
+        world.releaseStore()
+        #expect(client.join(room)["history"]?.array?.count == 0)
+    }
+
+    @Test func aHistoryReadAnewKeepsItsOrder() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        let most = Limits.snapshotExchangesMax
+        for index in 0...most {
+            client.send(room, "q\(index)", key: "m\(index)")
+            if index < most { world.finish(world.lastStream) }
+        }
+        makeReload(world, client, room)
+        world.releaseStore()
+        client.join(room)
+        #expect(client.rooms[room]?.messages == (1...most).map { "q\($0)" })
+    }
+
     // MARK: - Event streams
 
     @Test func aReaderWithoutNewsIsToldThatItsPlaceIsLost() {
