@@ -63,6 +63,7 @@ extension Room {
 
     /// A send named a session that is not in memory.
     func foundSession(_ result: StorageResult, for command: Command) {
+        guard case .send(let request) = command.request else { preconditionFailure("only a send asks for it") }
         switch result {
         case .session(let session?) where session.roomID == id:
             meet(session)
@@ -70,7 +71,7 @@ extension Room {
         case .session(.some):
             refuse(command, HubError(.validationError, "`session_id` names a session of another room"))
         case .unavailable: refuse(command, .storageUnavailable)
-        default: refuse(command, .noSession)
+        default: refuseAfterLookup(request, command, .noSession)
         }
     }
 
@@ -78,7 +79,7 @@ extension Room {
     private func sendToPeople(_ request: SendRequest, _ command: Command) {
         if let error = refusalNow { return refuseAfterLookup(request, command, error) }
         guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
-            return refuse(command, .noSession)
+            return refuseAfterLookup(request, command, .noSession)
         }
         returnPermit(of: command)
         var command = command

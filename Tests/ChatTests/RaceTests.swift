@@ -158,6 +158,26 @@ import Wire
         #expect(client.rooms[room]?.messages == (1...most).map { "q\($0)" })
     }
 
+    // MARK: - Messages again
+
+    @Test(arguments: [true, false]) func aRepetitionInAClosedSessionIsStillOne(_ responds: Bool) {
+        let world = HubWorld(loops: 2)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        let session = client.openSession(room)
+        let more: JSONObject = ["session_id": .string(session), "respond": .bool(responds)]
+        let sent = client.send(room, "hello", key: "m1", more)
+        if responds { world.finish(world.lastStream) }
+        client.ask("close-session", ["session_id": .string(session)])
+        let again = client.send(room, "hello", key: "m1", more)
+        #expect(again["duplicate"] == true)
+        #expect(again.text("exchange_id") == sent.text("exchange_id"))
+        #expect(client.send(room, "new", key: "m2", more).text("code") == "NOT_FOUND")
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
     // MARK: - Event streams
 
     @Test func aReaderWithoutNewsIsToldThatItsPlaceIsLost() {
