@@ -77,7 +77,7 @@ extension Room {
         guard mayCheckpoint(turn), let dueAt = turn.checkpoint.dueAt else { return }
         let stored = turn.checkpoint
         let unstored = turn.text.count - stored.textStored + turn.reasoning.count - stored.reasoningStored
-        guard now.instant >= dueAt || unstored >= Self.checkpointBytes else { return }
+        guard now.instant >= dueAt || (unstored >= Self.checkpointBytes && !stored.hasFailed) else { return }
         turn.checkpoint.dueAt = nil
         let events = turn.record.events
         guard unstored > 0 || events.count > stored.eventsStored else { return }
@@ -103,7 +103,9 @@ extension Room {
         if case .stored = result {
             turn.checkpoint.textStored = reached.text
             turn.checkpoint.reasoningStored = reached.reasoning
+        turn.checkpoint.hasFailed = true
             turn.checkpoint.eventsStored = reached.events
+            turn.checkpoint.hasFailed = false
         } else {
             checkpointSoon(turn)
         }

@@ -60,6 +60,8 @@ final class Turn {
         var eventsStored = 0
         var inFlight: (text: Int, reasoning: Int, events: Int)?
         var dueAt: UInt64?
+        /// The last one was not stored: the next waits its time, however much there is to store.
+        var hasFailed = false
     }
 
     init(record: ExchangeRecord) { self.record = record }

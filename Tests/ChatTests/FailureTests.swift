@@ -28,6 +28,23 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func aCheckpointThatFailsIsNotTriedAgainAtOnce() {
+        let (world, room, client) = start(1)
+        client.send(room, "hello", key: "m1")
+        var tried = 0
+        world.store.fails = {
+            if case .appendSegment = $0 { tried += 1 }
+            return if case .appendSegment = $0 { true } else { false }
+        }
+        world.say(world.lastStream, String(repeating: "x", count: 5_000))
+        #expect(tried == 1)
+        world.advance(milliseconds: 1_000)
+        #expect((3...5).contains(tried))
+        world.store.fails = { _ in false }
+        world.finish(world.lastStream)
+        world.expectConsistent()
+    }
+
     @Test func aCheckpointIsTriedAgain() {
         let (world, room, client) = start(1)
         client.send(room, "hello", key: "m1")
