@@ -187,13 +187,13 @@ extension Room {
         live.want(.read)
         snapshot = nil
     }
-}
-
-extension HubError {
-    static let noSession = HubError(.notFound, "Session not found or expired")
 
     /// An exchange's place in the order of first commits; 0 for those from before the room was loaded.
     private func commit(of id: ExchangeID) -> Int {
         commits[id] ?? turns.first { $0.exchangeID == id }?.commit ?? 0
     }
+}
+
+extension HubError {
+    static let noSession = HubError(.notFound, "Session not found or expired")
 }

@@ -103,10 +103,10 @@ extension Room {
         if case .stored = result {
             turn.checkpoint.textStored = reached.text
             turn.checkpoint.reasoningStored = reached.reasoning
-        turn.checkpoint.hasFailed = true
             turn.checkpoint.eventsStored = reached.events
             turn.checkpoint.hasFailed = false
         } else {
+            turn.checkpoint.hasFailed = true
             checkpointSoon(turn)
         }
     }

@@ -36,18 +36,22 @@ extension Room {
         let outcome = StreamOutcome(
             status: exchange.status, finishReason: exchange.finishReason, usage: exchange.usage, error: exchange.error,
             endedAt: exchange.endedAt ?? now.timestamp)
-        // Its end's own place, so that a reader of it is not taken for one of a stream that came later.
-        var end = position
-        if let seq = log.end(of: exchange.streamID) { end = LogPosition(epoch: log.epoch, seq: seq) }
-        let last = LogPosition(epoch: end.epoch, seq: end.seq > log.base ? end.seq - 1 : end.seq)
-        return opening(exchange, rest, isNew: request.isNew, at: last) + StreamEvent.ended(outcome, at: end)
+        guard let end = log.end(of: exchange.streamID), end > log.base else {
+            // No place in the log means it any more, and another may run at this one: its name stands in the `id`.
+            return opening(exchange, rest, isNew: request.isNew, at: position, isNamed: true)
+                + StreamEvent.ended(outcome, at: position)
+        }
+        let last = LogPosition(epoch: log.epoch, seq: end - 1)
+        return opening(exchange, rest, isNew: request.isNew, at: last)
+            + StreamEvent.ended(outcome, at: LogPosition(epoch: log.epoch, seq: end))
     }
 
     /// What a new reader gets first, or one that comes back.
     private func opening(
-        _ exchange: ExchangeRecord, _ rest: ArraySlice<UInt8>, isNew: Bool, at position: LogPosition
+        _ exchange: ExchangeRecord, _ rest: ArraySlice<UInt8>, isNew: Bool, at position: LogPosition,
+        isNamed: Bool = false
     ) -> [UInt8] {
-        if isNew { return StreamEvent.began(StreamNames(exchange), rest, at: position) }
+        if isNew { return StreamEvent.began(StreamNames(exchange), rest, at: position, isNamed: isNamed) }
         return rest.isEmpty ? [] : StreamEvent.content(rest, at: position)
     }
 
@@ -57,8 +61,9 @@ extension Room {
     /// A session runs one stream at a time, so a position means one answer, and behind its end none.
     private func streamToWatch(_ request: WatchRequest, _ session: Session) -> StreamID? {
         if let streamID = request.streamID { return streamID }
-        guard let after = request.after else { return session.turns.first?.streamID }
-        let running = session.turns.first?.streamID
+        // A turn whose messages are not on disk may turn out to be a repetition, and never be heard of again.
+        let running = session.turns.first { !$0.record.messages.isEmpty }?.streamID
+        guard let after = request.after else { return running }
         let ended = history.filter { $0.sessionID == session.id }.map(\.streamID)
         guard after.epoch == log.epoch, log.index(after: after.seq) != nil else { return running ?? ended.last }
         return log.stream(at: after.seq, of: ended + session.turns.map(\.streamID))

@@ -17,8 +17,13 @@ public enum StreamEvent {
 
     /// The first event: the stream's names, and all of the answer that is there, in one with them: a reader that is cut
     /// off behind the first event has seen what its position says.
-    public static func began(_ names: StreamNames, _ text: ArraySlice<UInt8>, at position: LogPosition) -> [UInt8] {
-        event(at: position, capacity: text.count + text.count / 8 + 512) { writer in
+    ///
+    /// - Parameter isNamed: the `id` names the stream, because the position alone does not tell it.
+    public static func began(
+        _ names: StreamNames, _ text: ArraySlice<UInt8>, at position: LogPosition, isNamed: Bool = false
+    ) -> [UInt8] {
+        let name = isNamed ? "/\(names.streamID.text)" : ""
+        return event(at: position, naming: name, capacity: text.count + text.count / 8 + 512) { writer in
             writer.field("status", "streaming")
             writer.key("content")
             writer.string(utf8: text)

@@ -9,6 +9,7 @@ final class EventReader {
     struct Event {
         let position: LogPosition?
         let data: JSONObject
+        var named: String?
     }
 
     unowned let world: HubWorld
@@ -42,7 +43,7 @@ final class EventReader {
         earlierText = earlier.map { $0.0.text(through: $0.1) } ?? ""
         text = earlierText
         position = earlier.flatMap { $0.1?.position ?? $0.0.position }
-        named = earlier.flatMap { $0.1 == nil ? $0.0.named : nil }
+        named = earlier.flatMap { $0.1 == nil ? $0.0.named : $0.1?.named }
     }
 
     var status: String { events.last?.data.text("status") ?? "" }
@@ -129,7 +130,7 @@ final class EventReader {
         named = name
         guard let data else { return check(false, "no data: \(block.prefix(80))") }
         check((name == "ended") == (data.text("status") != "streaming"), "an event's id names \(name ?? "nothing")")
-        take(Event(position: place, data: data))
+        take(Event(position: place, data: data, named: name))
     }
 
     private func take(_ event: Event) {

@@ -49,7 +49,7 @@ final class HubWorld {
 
     private(set) var milliseconds: UInt64
     private var queues: [[[HubMessage]]]
-    private var asked: [[(request: StorageRequest, ticket: UInt64)]]
+    private var asked: [[(request: StorageRequest, ticket: UInt64, result: StorageResult?)]]
     private var timers: [(at: UInt64, loop: Int, room: RoomID?)] = []
     private(set) var nextDescriptor: Int32 = 3
     private var ended: Set<String> = []
@@ -238,10 +238,33 @@ final class HubWorld {
         guard let loop = asked.indices.filter({ !asked[$0].isEmpty }).randomElement(using: &random) else {
             return false
         }
-        let (request, ticket) = asked[loop].removeFirst()
-        hubs[loop].stored(store.execute(request), ticket: ticket, now: now)
-        finishTurn(loop)
+        answer(0, of: loop)
         return true
+    }
+
+    private func answer(_ index: Int, of loop: Int) {
+        let (request, ticket, result) = asked[loop].remove(at: index)
+        hubs[loop].stored(result ?? store.execute(request), ticket: ticket, now: now)
+        finishTurn(loop)
+    }
+
+    /// Storage answers the first request that matches before any other, and the loops hear of it.
+    func answerFirst(_ matches: (StorageRequest) -> Bool) {
+        for loop in asked.indices {
+            guard let index = asked[loop].firstIndex(where: { matches($0.request) }) else { continue }
+            answer(index, of: loop)
+            return run()
+        }
+        Issue.record("no such request waits")
+    }
+
+    /// Reads that match see the store as it is now, whatever is written before their answers are given.
+    func beginReads(_ matches: (StorageRequest) -> Bool) {
+        for loop in asked.indices {
+            for index in asked[loop].indices where matches(asked[loop][index].request) {
+                asked[loop][index].result = store.execute(asked[loop][index].request)
+            }
+        }
     }
 
     /// Storage answers everything that it was asked, and goes on answering.
@@ -289,7 +312,7 @@ final class HubWorld {
         for effect in effects {
             switch effect {
             case .post(let other, let message): queues[loop][other].append(message)
-            case .storage(let request, let ticket): asked[loop].append((request, ticket))
+            case .storage(let request, let ticket): asked[loop].append((request, ticket, nil))
             case .startAgent(let turn): agents.append(turn)
             case .cancelAgent(let stream): stopAgent(stream, loop)
             case .releaseTokens(let stream, let count):

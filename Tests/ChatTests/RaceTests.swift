@@ -3,7 +3,6 @@ import Testing
 import Wire
 
 @testable import Chat
-@testable import ChatDoubles
 
 /// Orders of events that once went wrong; the simulator found each of them.
 @Suite struct RaceTests {
@@ -179,6 +178,63 @@ import Wire
     }
 
     // MARK: - Event streams
+
+    @Test func nobodyWaitsForATurnThatIsARepetition() {
+        let before = HubWorld(loops: 1)
+        let room = before.room()
+        before.connect().send(room, "hello", key: "m1")
+        before.finish(before.lastStream)
+        let world = HubWorld(loops: 1, seed: 2, before: before)
+        let client = world.connect()
+        client.join(room)
+        world.storeAnswers = false
+        client.postSend(room, "hello", key: "m1")
+        let reader = world.watch("session_\(Slot(of: room).hex)default")
+        #expect(reader.isEmpty)
+        world.releaseStore()
+        #expect(client.answer(to: "m1")["duplicate"] == true)
+        world.expectConsistent()
+    }
+
+    @Test func theReaderOfAnEndedAnswerIsNotTakenForAnothersReader() {
+        let before = HubWorld(loops: 1)
+        let room = before.room()
+        let session = "session_\(Slot(of: room).hex)default"
+        let ended = before.connect().send(room, "hello", key: "m1").text("stream_id")
+        before.say(ended, "the first answer")
+        before.finish(ended)
+        let world = HubWorld(loops: 1, seed: 2, before: before)
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "and now?", key: "m2")
+        world.say(world.lastStream, "another answer")
+        let reader = world.watch(session, stream: ended)
+        #expect(reader.text == "the first answer")
+        #expect(reader.status == "completed")
+        let cutOff = world.watch(session, after: (reader, reader.events.first))
+        #expect(cutOff.text == "the first answer" && cutOff.status == "completed")
+        #expect(world.watch(session, after: (reader, nil)).isEmpty)
+        world.expectConsistent()
+    }
+
+    @Test func whoLostItsPlaceIsNotTakenForAnothersReader() {
+        let world = HubWorld(loops: 1, limits: smallTail(200))
+        let room = world.room()
+        let session = "session_\(Slot(of: room).hex)default"
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        world.say(world.lastStream, "word ")
+        let reader = world.watch(session)
+        world.endWatching(reader)
+        for index in 0..<20 {
+            client.ask("update-room", ["room_id": .string(room), "room_name": .string("n\(index)")])
+        }
+        let lost = world.watch(session, after: (reader, nil))
+        #expect(lost.isLost)
+        #expect(world.watch(session, after: (lost, nil)).isEmpty)
+        world.expectConsistent()
+    }
 
     @Test func aReaderWithoutNewsIsToldThatItsPlaceIsLost() {
         let world = HubWorld(loops: 1)
