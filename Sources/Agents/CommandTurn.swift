@@ -13,6 +13,7 @@ enum CommandTurn {
             "session_id": .string(turn.sessionID.text), "room_id": .string(turn.roomID.text),
             "user_id": .string(turn.userID.text), "agent_type": .string(turn.agentType),
             "input": .string(turn.input), "context": .array(context), "metadata": .object(turn.roomMetadata),
+            "message_metadata": .object(turn.messageMetadata),
             "facts": [
                 "room_name": .string(turn.roomName), "date": .string(PromptTemplate.date(turn)),
                 "started_at": .string(turn.startedAt.rfc3339),

@@ -4,8 +4,6 @@ import Wire
 
 /// A system prompt with places for a turn's facts, such as `{{user_id}}` or `{{room.metadata.topic}}`.
 enum PromptTemplate {
-    private static let metadataPrefix = "room.metadata."
-
     /// Puts the facts in their places. A name that is not known leaves nothing; a value is inserted as it is and not
     /// looked at again, so that no user can name a fact by a value.
     static func render(_ template: String, _ turn: AgentTurn) -> String {
@@ -30,13 +28,18 @@ enum PromptTemplate {
 
     private static func value(_ name: String, _ turn: AgentTurn) -> String {
         switch name {
-        case "user_id": turn.userID.text
-        case "room_name": turn.roomName
-        case "agent_type": turn.agentType
-        case "date": date(turn)
-        case _ where name.hasPrefix(metadataPrefix):
-            text(turn.roomMetadata[String(name.dropFirst(metadataPrefix.count))])
-        default: ""
+        case "user_id": return turn.userID.text
+        case "room_name": return turn.roomName
+        case "agent_type": return turn.agentType
+        case "date": return date(turn)
+        default:
+            for (prefix, object) in [
+                ("room.metadata.", turn.roomMetadata), ("message.metadata.", turn.messageMetadata),
+                ("resources.", turn.messageMetadata["resources"]?.object),
+            ] where name.hasPrefix(prefix) {
+                return text(object?[String(name.dropFirst(prefix.count))])
+            }
+            return ""
         }
     }
 

@@ -280,13 +280,16 @@ public struct AgentTurn: Sendable {
     public let roomName: String
     /// The room's metadata, for the agent's use.
     public let roomMetadata: JSONObject
+    /// What the turn's messages brought along, such as `resources`; where several have a key, the last one's.
+    public let messageMetadata: JSONObject
     /// When the turn started.
     public let startedAt: Timestamp
 
     /// One turn.
     public init(
         streamID: StreamID, roomID: RoomID, sessionID: SessionID, userID: UserID, agentType: String, input: String,
-        context: [ContextMessage], roomName: String, roomMetadata: JSONObject, startedAt: Timestamp
+        context: [ContextMessage], roomName: String, roomMetadata: JSONObject, messageMetadata: JSONObject,
+        startedAt: Timestamp
     ) {
         self.streamID = streamID
         self.roomID = roomID
@@ -297,6 +300,7 @@ public struct AgentTurn: Sendable {
         self.context = context
         self.roomName = roomName
         self.roomMetadata = roomMetadata
+        self.messageMetadata = messageMetadata
         self.startedAt = startedAt
     }
 }

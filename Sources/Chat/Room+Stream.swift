@@ -63,7 +63,7 @@ extension Room {
                     streamID: turn.streamID, roomID: id, sessionID: turn.record.sessionID, userID: turn.record.userID,
                     agentType: turn.record.agentType, input: turn.record.messages.map(\.text).joined(separator: "\n"),
                     context: context, roomName: record.name, roomMetadata: record.metadata,
-                    startedAt: now.timestamp)))
+                    messageMetadata: turn.metadata, startedAt: now.timestamp)))
         if turn.tokensReleased > 0 { hub.effects.append(.releaseTokens(turn.streamID, turn.tokensReleased)) }
     }
 

@@ -148,11 +148,12 @@ final class AgentBench {
 extension AgentTurn {
     static func asking(
         _ input: String = "Hello?", stream: String = "stream_1", agentType: String = "model",
-        context: [ContextMessage] = [], roomMetadata: JSONObject = [:]
+        context: [ContextMessage] = [], roomMetadata: JSONObject = [:], messageMetadata: JSONObject = [:]
     ) -> AgentTurn {
         AgentTurn(
             streamID: StreamID(stream), roomID: RoomID("room_1"), sessionID: SessionID("session_1"),
             userID: UserID("ann"), agentType: agentType, input: input, context: context, roomName: "Kitchen",
-            roomMetadata: roomMetadata, startedAt: Timestamp(milliseconds: 1_769_853_600_000))
+            roomMetadata: roomMetadata, messageMetadata: messageMetadata,
+            startedAt: Timestamp(milliseconds: 1_769_853_600_000))
     }
 }

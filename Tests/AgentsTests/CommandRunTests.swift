@@ -117,13 +117,13 @@ struct CommandRunTests {
             """
         let bench = try AgentBench([command(["python3", "-c", program])])
         let context = [ContextMessage(role: .user, text: "One?"), ContextMessage(role: .assistant, text: "1\n\"!\"")]
-        bench.start(.asking("Grüße?", context: context, roomMetadata: ["topic": "x"]))
+        bench.start(.asking("Grüße?", context: context, roomMetadata: ["topic": "x"], messageMetadata: ["m": 1]))
         let transcript = bench.wait(for: "stream_1")
         #expect(transcript.ends == [.finished(reason: "stop")])
         let expected: JSONValue = [
             "session_id": "session_1", "room_id": "room_1", "user_id": "ann", "agent_type": "model", "input": "Grüße?",
             "context": [["role": "user", "text": "One?"], ["role": "assistant", "text": "1\n\"!\""]],
-            "metadata": ["topic": "x"],
+            "metadata": ["topic": "x"], "message_metadata": ["m": 1],
             "facts": ["room_name": "Kitchen", "date": "2026-01-31", "started_at": "2026-01-31T10:00:00.000Z"],
         ]
         #expect(try JSONValue(parsing: Array(transcript.text.utf8)) == expected)

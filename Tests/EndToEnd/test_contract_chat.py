@@ -203,6 +203,19 @@ def test_an_identical_get_attaches_and_another_one_asks(hub, streams, model, ses
     assert third.first["exchange_id"] != first.first["exchange_id"]
 
 
+def test_an_agents_prompt_has_the_facts_of_user_room_and_request(start_hub, model):
+    prompt = "{{user_id}}, {{room_name}}, {{room.metadata.topic}}, {{message.metadata.device}}, {{resources.paper}}"
+    hub = start_hub(config=model.config(system_prompt=prompt))
+    room_id = hub.create_room("user_123", "Kidneys", topic="dialysis")
+    body = {"query": "?", "user_id": "user_123", "room_id": room_id,
+            "metadata": {"device": "phone"}, "resources": {"paper": "P 7"}}
+    with hub.http.stream("POST", "/api/chat/message", json=body) as response:
+        call = model.next_call()
+        assert call.body["messages"][0] == {"role": "system", "content": "user_123, Kidneys, dialysis, phone, P 7"}
+        call.finish()
+        response.read()
+
+
 def test_identical_gets_at_the_same_moment_are_one(hub, streams, model, session):
     for number in range(8):
         query = {"session_id": session["session_id"], "query": f"Count {number}"}

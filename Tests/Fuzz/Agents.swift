@@ -111,11 +111,14 @@ private func checkTemplate(_ text: String) {
     let turn = AgentTurn(
         streamID: StreamID("stream_1"), roomID: RoomID("room_1"), sessionID: SessionID("session_1"),
         userID: UserID("ann"), agentType: "guide", input: text, context: [], roomName: text,
-        roomMetadata: ["topic": .string(text), "list": [1, nil]], startedAt: Timestamp(milliseconds: 0))
+        roomMetadata: ["topic": .string(text), "list": [1, nil]],
+        messageMetadata: ["resources": ["paper": .string(text)]], startedAt: Timestamp(milliseconds: 0))
     let rendered = PromptTemplate.render(text, turn)
     if !text.utf8.contains(UInt8(ascii: "{")) { check(rendered.utf8.elementsEqual(text.utf8), "a changed prompt") }
     check(PromptTemplate.render("a{{room_name}}b", turn) == "a" + text + "b", "a value that was looked at")
-    check(PromptTemplate.render("{{ room.metadata.topic }}", turn) == text, "a value that was looked at")
+    for name in ["room.metadata.topic", "resources.paper"] {
+        check(PromptTemplate.render("{{ \(name) }}", turn) == text, "a value that was looked at")
+    }
 }
 
 private func checkMarkdown(_ text: String) {
