@@ -7,13 +7,16 @@ final class PendingSend {
     let turn: Turn
     let message: MessageRecord
     let isQueued: Bool
+    /// What it cancels once it is stored: a message that is there already, or fails, interrupts nothing.
+    let interrupts: [Turn]
     var repeats: [Command] = []
 
-    init(command: Command, turn: Turn, message: MessageRecord, isQueued: Bool) {
+    init(command: Command, turn: Turn, message: MessageRecord, isQueued: Bool, interrupts: [Turn]) {
         self.command = command
         self.turn = turn
         self.message = message
         self.isQueued = isQueued
+        self.interrupts = interrupts
     }
 }
 
@@ -34,8 +37,10 @@ extension Room {
         }
         if request.joinsSameText, joinSameText(request, wanted, command) { return }
         if !request.wantsResponse { return sendToPeople(request, command) }
+        let before = sessions.first { $0.id == wanted }?.turns ?? []
         switch place(request, command) {
-        case .success(let turn): commit(request, command, turn)
+        case .success(let turn):
+            commit(request, command, turn, interrupts: request.busyPolicy == .interrupt ? before : [])
         case .failure(let error): refuseAfterLookup(request, command, error)
         }
     }
@@ -120,13 +125,7 @@ extension Room {
         case .queue: break
         case .reject:
             return .failure(HubError(.streamActive, "stream \(running.streamID) is active in this session"))
-        case .interrupt:
-            // A turn is made first: without a permit nothing is interrupted.
-            let interrupted = sessions[session].turns
-            let placed = open(session, agentType, command)
-            guard case .success = placed else { return placed }
-            for turn in interrupted { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
-            return placed
+        case .interrupt: return open(session, agentType, command)
         }
         guard sessions[session].waitingMessages < Limits.waitingMessagesPerSession else {
             return .failure(
@@ -176,13 +175,14 @@ extension Room {
         return .success(turn)
     }
 
-    private func commit(_ request: SendRequest, _ command: Command, _ turn: Turn) {
+    private func commit(_ request: SendRequest, _ command: Command, _ turn: Turn, interrupts: [Turn] = []) {
         let message = MessageRecord(
             messageID: request.messageID, userID: command.user, role: .user, text: request.text,
             timestamp: now.timestamp, metadata: request.metadata)
         if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) { slide(session) }
         let isQueued = sessions.contains { $0.turns.dropFirst().contains { $0 === turn } }
-        let pending = PendingSend(command: command, turn: turn, message: message, isQueued: isQueued)
+        let pending = PendingSend(
+            command: command, turn: turn, message: message, isQueued: isQueued, interrupts: interrupts)
         turn.accepted += 1
         turn.uncommitted += 1
         uncommitted.append(pending)
@@ -237,6 +237,7 @@ extension Room {
                     roomID: id, seq: $0, exchangeID: turn.exchangeID, regenerateOf: turn.record.regenerateOf,
                     pending.message))
         }
+        for turn in pending.interrupts { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
         wantSummary()
     }
 

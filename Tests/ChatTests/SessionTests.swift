@@ -218,6 +218,28 @@ import Wire
         world.expectNoPermitTaken()
     }
 
+    @Test(arguments: [true, false]) func aMessageThatIsThereAlreadyInterruptsNothing(_ isStored: Bool) {
+        let (world, room, client) = start(2)
+        let interrupt: JSONObject = ["if_busy": "interrupt"]
+        client.send(room, "one", key: "m1", interrupt)
+        let first = world.lastStream
+        if isStored {
+            #expect(client.send(room, "one", key: "m1", interrupt)["duplicate"] == true, "its own answer goes on")
+            world.say(first, "answer")
+            world.finish(first)
+            client.send(room, "two", key: "m2")
+            #expect(client.send(room, "one", key: "m1", interrupt).text("status") == "completed")
+        } else {
+            world.store.fails = { if case .insertMessage = $0 { true } else { false } }
+            #expect(client.send(room, "two", key: "m2", interrupt).text("code") == "STORAGE_UNAVAILABLE")
+            world.store.fails = { _ in false }
+        }
+        #expect(world.cancelled.isEmpty)
+        world.finish(world.lastStream)
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
     @Test(arguments: [true, false]) func stopTellsThePartialText(_ confirms: Bool) {
         let (world, room, client) = start(2)
         world.agentsConfirm = confirms
