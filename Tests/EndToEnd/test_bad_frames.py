@@ -196,22 +196,14 @@ def test_a_golden_valid_frame_is_understood(raw, name):
     """None of its rooms exists: whatever is understood is done, not there, or not in this version."""
     value = json.loads((FRAMES / "valid" / name).read_text())
     raw.send_frame(TEXT, json.dumps(value).encode())
-    lacking = {"auth"}
     answer = raw.next_json("ack", "error", "pong")
-    if value["type"] in lacking or "regenerate_of" in value:
+    if value["type"] == "auth":
         assert answer["code"] == "NOT_IMPLEMENTED", answer
     elif value["type"] in ("create-room", "list-rooms", "ping"):
         assert answer["type"] != "error", answer
     else:
         assert answer["code"] == "NOT_FOUND", answer
     assert answer.get("id") == value.get("id")
-
-
-@pytest.mark.parametrize("fields", [{"regenerate_of": "exchange_1"}])
-def test_what_a_later_version_can_is_not_implemented(good_client, fields):
-    client, room_id = good_client
-    error = client.refusal("send", room_id=room_id, text="Hello", **fields)
-    assert error["code"] == "NOT_IMPLEMENTED" and error["for"] == "send"
 
 
 def test_a_text_at_its_limit_is_taken_and_one_byte_more_is_not(good_client):

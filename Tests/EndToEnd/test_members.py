@@ -106,6 +106,9 @@ def test_whose_membership_ends_is_cut_off_at_once(hub, model, streams, open_clie
     ann.ask("remove-member", room_id=room_id, user_id="ben")
     for reader in readers:
         assert reader.finish()["error_code"] == "ACCESS_DENIED" and reader.text == "One "
+        # A browser comes back after the last event, too: there is nothing more for it.
+        back = streams.get(last_id=reader.last_id, session_id=session["session_id"], user_id="ben")
+        assert back.status_code == 204
     for client in sockets[:3]:
         assert client.wait("left", room_id=room_id)["reason"] == "membership"
     sockets[3].wait("room-removed", room_id=room_id)
