@@ -13,6 +13,7 @@ enum Help {
           --loops N              of the hub that is started (1)
           --limit NAME=NUMBER    another limit of the hub that is started
           --floor-options "…"    of the floor that is started
+          --processes N          play it with N processes, each its share of it, where it has several rooms
           --count-calls S        then count the server's system calls for S seconds, with strace, which slows it
           --json FILE            write the report as JSON
           --html FILE            write the report as a page with plots

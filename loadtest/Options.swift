@@ -14,6 +14,7 @@ struct Options {
     /// Of the hub that is started, by name.
     var limits: [(name: String, value: Int64)] = []
     var countedSeconds = 0.0
+    var processes = 1
     var json: String?
     var html: String?
 
@@ -35,6 +36,7 @@ struct Options {
         guard [url, hub, floor].count(where: { $0 != nil }) == 1 else {
             throw Failure("one of --url, --hub and --floor says what to measure")
         }
+        guard floor == nil || processes == 1 else { throw Failure("the floor is watched by one process") }
         guard floor == nil || scenario.playsOnFloor else { throw Failure("the floor cannot play \(scenario.name)") }
     }
 
@@ -51,6 +53,7 @@ struct Options {
             let parts = value.split(separator: "=")
             guard parts.count == 2, let number = Int64(parts[1]) else { throw Failure("--limit needs NAME=NUMBER") }
             limits.append((String(parts[0]), number))
+        case "--processes": processes = try Self.whole(flag, value, 1...64)
         case "--count-calls":
             guard let seconds = Double(value), (0.1...60).contains(seconds) else {
                 throw Failure("--count-calls needs seconds from 0.1 to 60")

@@ -16,9 +16,15 @@ func play(_ options: Options) throws(Failure) -> Bool {
         server = started.server(isHub ? .hub : .floor)
     }
     defer { withExtendedLifetime(process) {} }
-    let report = try play(
-        options.scenario, options.values, on: server, title: options.scenario.name, tokens: options.tokens,
-        countedSeconds: options.countedSeconds)
+    let shares = try options.shares
+    let siblings = try shares.count > 1 ? Siblings(options, on: server, shares: shares) : nil
+    var report = try play(options.scenario, shares[0], on: server, title: options.scenario.name, options)
+    if let siblings {
+        try siblings.finish(into: &report)
+        report.options = options.scenario.knobs.map { Option($0.knob.name, brief(options.values[$0.knob]!)) }
+        report.options.append(Option("processes", options.processes))
+        report.notes.append("The processes began together and were not kept in step.")
+    }
     try ReportFile.run(report).publish(json: options.json, html: options.html)
     switch report.verdict {
     case .failed: return false
@@ -28,13 +34,13 @@ func play(_ options: Options) throws(Failure) -> Bool {
 
 /// Plays a scenario on a running server.
 func play(
-    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, title: String, tokens: [String] = [],
-    countedSeconds: Double = 0
+    _ scenario: Scenario, _ values: [Knob: Double], on server: Server, title: String, _ options: Options? = nil
 ) throws(Failure) -> RunReport {
     let engine = try Engine()
     defer { engine.closeAll() }
     let run = try Run(
-        scenario, values, on: server, engine, title: title, tokens: tokens, countedSeconds: countedSeconds)
+        scenario, values, on: server, engine, title: title, tokens: options?.tokens ?? [],
+        countedSeconds: options?.countedSeconds ?? 0, processes: options?.processes ?? 1)
     do throws(Failure) {
         try scenario.play(run)
     } catch {

@@ -9,6 +9,8 @@ struct Scenario: Sendable {
     let knobs: [(knob: Knob, value: Double)]
     /// Other defaults for a run of a second, which is for its checks and not for its figures.
     let quick: [(knob: Knob, value: Double)]
+    /// What several processes have a share of each; without any, it takes no more than one.
+    var divides: [Knob] = []
     /// Whether it can be played on the C floor, too.
     var playsOnFloor = false
     let play: @Sendable (Run) throws(Failure) -> Void
@@ -37,15 +39,18 @@ final class Run {
     let progress = ProgressLine()
     /// How long system calls are counted, after the measurement.
     let countedSeconds: Double
+    /// How many processes play at the same time, each its share.
+    let processes: Int
     var report: RunReport
     private(set) var tallies: [Tally]
     private let values: [Knob: Double]
 
     init(
         _ scenario: Scenario, _ values: [Knob: Double], on server: Server, _ engine: Engine, title: String,
-        tokens: [String], countedSeconds: Double
+        tokens: [String] = [], countedSeconds: Double = 0, processes: Int = 1
     ) throws(Failure) {
-        (self.engine, self.title, self.countedSeconds) = (engine, title, countedSeconds)
+        (self.engine, self.title) = (engine, title)
+        (self.countedSeconds, self.processes) = (countedSeconds, processes)
         self.values = values
         address = try ServerAddress(url: server.url)
         probe = try server.processID.map { (id) throws(Failure) in try ServerProbe(processID: id) }

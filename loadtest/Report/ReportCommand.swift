@@ -51,7 +51,7 @@ func shortNames(_ first: String, _ second: String) -> (String, String) {
     return short(first) == short(second) ? (first, second) : (short(first), short(second))
 }
 
-private func readFile(_ path: String) throws(Failure) -> [UInt8] {
+func readFile(_ path: String) throws(Failure) -> [UInt8] {
     guard let file = fopen(path, "r") else { throw Failure("cannot read \(path)") }
     defer { fclose(file) }
     var bytes: [UInt8] = []

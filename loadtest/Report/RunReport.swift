@@ -83,7 +83,7 @@ struct ClientFacts: Equatable {
 /// One number of a run.
 struct Figure: Equatable {
     let name: String
-    let value: Double
+    var value: Double
     let unit: Unit
     var target: Target?
 

@@ -15,7 +15,8 @@ extension Scenario {
             (.cancels, 0.1),
             (.seconds, 10), (.warmUp, 1),
         ],
-        quick: [(.rooms, 10), (.sends, 40), (.tokens, 20), (.rate, 200), (.seconds, 0.5), (.warmUp, 0.1)]
+        quick: [(.rooms, 10), (.sends, 40), (.tokens, 20), (.rate, 200), (.seconds, 0.5), (.warmUp, 0.1)],
+        divides: [.rooms, .sends]
     ) { (run) throws(Failure) in
         let rooms = try run.hub.open(rooms: run.whole(.rooms), watchers: run.whole(.watchers))
         let chatter = Chatter(

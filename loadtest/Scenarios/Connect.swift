@@ -7,7 +7,8 @@ extension Scenario {
             handshake is everything from the connection's first packet to the hub's first frame.
             """,
         knobs: [(.inFlight, 64), (.seconds, 10), (.warmUp, 0.5)],
-        quick: [(.inFlight, 8), (.seconds, 0.3), (.warmUp, 0.1)]
+        quick: [(.inFlight, 8), (.seconds, 0.3), (.warmUp, 0.1)],
+        divides: [.inFlight]
     ) { (run) throws(Failure) in
         var handshakes = Histogram()
         var isStopped = false

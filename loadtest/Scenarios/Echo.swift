@@ -9,7 +9,8 @@ extension Scenario {
             number of each on their way. Every message is compared with what was sent.
             """,
         knobs: [(.connections, 64), (.inFlight, 1), (.messageBytes, 120), (.seconds, 10), (.warmUp, 0.5)],
-        quick: [(.connections, 8), (.inFlight, 2), (.seconds, 0.3), (.warmUp, 0.1)]
+        quick: [(.connections, 8), (.inFlight, 2), (.seconds, 0.3), (.warmUp, 0.1)],
+        divides: [.connections]
     ) { (run) throws(Failure) in
         var trips = Histogram()
         let callers = (0..<run.whole(.connections)).map { number in

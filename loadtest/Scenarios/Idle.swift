@@ -8,7 +8,8 @@ extension Scenario {
             time that should be longer than a heartbeat.
             """,
         knobs: [(.connections, 10_000), (.rooms, 100), (.steps, 5), (.seconds, 30)],
-        quick: [(.connections, 60), (.rooms, 5), (.steps, 3), (.seconds, 0.3)]
+        quick: [(.connections, 60), (.rooms, 5), (.steps, 3), (.seconds, 0.3)],
+        divides: [.connections, .rooms]
     ) { (run) throws(Failure) in
         guard let probe = run.probe else {
             throw Failure("idle reads the hub's memory: it needs --server-pid or --hub")
@@ -19,7 +20,8 @@ extension Scenario {
         for step in 1...steps {
             try run.hub.add(max(0, count * step / steps - run.engine.openCount), to: rooms)
             try run.engine.run(seconds: min(1, run.number(.seconds)))
-            memory.add(Double(run.engine.openCount), Double(probe.ownMemoryBytes))
+            // Other processes are about as far as this one.
+            memory.add(Double(run.engine.openCount * run.processes), Double(probe.ownMemoryBytes))
         }
         run.report.series.append(memory)
         run.report.figures.append(Figure("memory per connection, unshared", memory.slope, .bytes))
@@ -27,7 +29,7 @@ extension Scenario {
         try run.measure()
         let cpu = Double(probe.cpuNanoseconds - before) / run.report.seconds
         run.report.figures.append(
-            Figure("CPU per connection and second", cpu / Double(run.engine.openCount), .nanoseconds))
+            Figure("CPU per connection and second", cpu / Double(run.engine.openCount * run.processes), .nanoseconds))
         try run.hub.close(rooms)
     }
 }

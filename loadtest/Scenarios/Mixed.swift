@@ -17,7 +17,8 @@ extension Scenario {
             (.rooms, 4), (.watchers, 5), (.tokens, 10), (.sends, 5), (.drops, 20), (.away, 0.3), (.storm, 10),
             (.seconds, 0.8),
             (.warmUp, 0.1),
-        ]
+        ],
+        divides: [.rooms, .sends, .drops, .storm]
     ) { (run) throws(Failure) in
         let half = max(1, run.whole(.rooms) / 2)
         let chats = try run.hub.open(rooms: half, watchers: run.whole(.watchers))

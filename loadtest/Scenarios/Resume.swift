@@ -13,7 +13,10 @@ extension Scenario {
             (.rooms, 20), (.watchers, 50), (.rate, 20), (.tokenBytes, 120), (.drops, 50), (.away, 3), (.seconds, 10),
             (.warmUp, 1),
         ],
-        quick: [(.rooms, 3), (.watchers, 5), (.rate, 200), (.drops, 40), (.away, 0.3), (.seconds, 0.6), (.warmUp, 0.1)]
+        quick: [
+            (.rooms, 3), (.watchers, 5), (.rate, 200), (.drops, 40), (.away, 0.3), (.seconds, 0.6), (.warmUp, 0.1),
+        ],
+        divides: [.rooms, .drops]
     ) { (run) throws(Failure) in
         let rooms = try run.hub.open(rooms: run.whole(.rooms), watchers: max(2, run.whole(.watchers)))
         let droppers = Droppers(

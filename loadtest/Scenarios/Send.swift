@@ -11,6 +11,7 @@ extension Scenario {
             """,
         knobs: [(.inFlight, 64), (.messageBytes, 100), (.seconds, 5), (.warmUp, 0.5)],
         quick: [(.inFlight, 4), (.seconds, 0.3), (.warmUp, 0.1)],
+        divides: [.inFlight],
         playsOnFloor: true
     ) { (run) throws(Failure) in
         let text = String(repeating: "x", count: run.whole(.messageBytes))

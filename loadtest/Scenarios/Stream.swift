@@ -12,6 +12,7 @@ extension Scenario {
             (.rooms, 200), (.watchers, 5), (.rate, 50), (.tokenBytes, 120), (.seconds, 10), (.warmUp, 1),
         ],
         quick: [(.rooms, 10), (.watchers, 3), (.seconds, 0.5), (.warmUp, 0.1)],
+        divides: [.rooms],
         playsOnFloor: true
     ) { (run) throws(Failure) in
         let rooms = try run.stage.open(rooms: run.whole(.rooms), watchers: run.whole(.watchers))
