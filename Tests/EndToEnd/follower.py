@@ -170,8 +170,8 @@ class Speaker(Follower):
 
     @property
     def is_done(self):
-        return not self.unacknowledged and all(
-            self.view.get(exchange_id, ("", ""))[0] in TERMINAL for exchange_id in self.acknowledged.values())
+        """Whether it has fallen silent and every answer to it has ended."""
+        return self._speech.done()
 
     async def _speak(self):
         while not self.is_silent:

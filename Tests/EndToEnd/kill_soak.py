@@ -58,7 +58,7 @@ class KillSoak:
         finally:
             if self.hub.is_running:
                 self.hub.kill()
-        faults = self._compare()
+        faults = self.compare()
         faults["stops with an exit code other than 0"] = int(code != 0)
         faults["faults that `hubbub check` finds"] = found.stderr.count("fault:")
         return self._rows(), faults
@@ -149,7 +149,8 @@ class KillSoak:
         finally:
             connection.close()
 
-    def _compare(self):
+    def compare(self):
+        """What must not be, each with its count."""
         exchanges = {
             row[0]: (row[1], row[2])
             for row in self._query("SELECT exchange_id, status, text FROM exchanges")}
@@ -158,7 +159,8 @@ class KillSoak:
                 SELECT messages.message_id, messages.text, exchanges.exchange_id FROM messages
                 JOIN exchanges ON exchanges.id = messages.exchange ORDER BY messages.id"""):
             messages.setdefault(text, []).append((key, exchange_id))
-        sent = {text: key for speaker in self.speakers for key, text in speaker.sent.items()}
+        self._sent = {key: text for speaker in self.speakers for key, text in speaker.sent.items()}
+        sent = set(self._sent.values())
         lost = [
             key for speaker in self.speakers for key, exchange_id in speaker.acknowledged.items()
             if (key, exchange_id) not in messages.get(speaker.sent[key], [])]
@@ -186,9 +188,11 @@ class KillSoak:
         last = {}
         for text, rows in messages.items():
             for key, exchange_id in rows:
+                if key is None or key not in self._sent:
+                    continue
                 number = int(key.rpartition("-")[2])
                 if exchange_id not in last or number > last[exchange_id][0]:
-                    last[exchange_id] = (number, json.loads(text.rpartition("\n")[2]))
+                    last[exchange_id] = (number, json.loads(self._sent[key].rpartition("\n")[2]))
         foreign = 0
         for exchange_id, (_, script) in last.items():
             status, text = self.exchanges[exchange_id]
