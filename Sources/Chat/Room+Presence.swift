@@ -9,6 +9,11 @@ extension Room {
     }
 
     func socketLeft(_ ref: ConnectionRef) {
+        if case .loading(var parked) = phase {
+            // Its join is still parked: nobody would take it out again.
+            parked.removeAll { $0.isJoin && $0.origin.connection == ref }
+            phase = .loading(parked: parked)
+        }
         guard let user = live.watchers.removeValue(forKey: ref) else { return }
         live.want(.presence)
         if !live.watchers.values.contains(user), live.typers.removeValue(forKey: user) != nil { live.want(.typing) }

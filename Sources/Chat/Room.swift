@@ -401,7 +401,7 @@ final class Room {
 }
 
 extension Command {
-    fileprivate var isJoin: Bool {
+    var isJoin: Bool {
         if case .join = request { true } else { false }
     }
 }

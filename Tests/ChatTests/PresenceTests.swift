@@ -5,6 +5,22 @@ import Wire
 @testable import Chat
 
 @Suite struct PresenceTests {
+    @Test func whoClosesWhileTheRoomLoadsIsNotThere() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        world.storeAnswers = false
+        let gone = world.connect("bob")
+        gone.post("join", ["room_id": .string(room)])
+        world.disconnect(gone)
+        world.releaseStore()
+        let client = world.connect()
+        client.join(room)
+        world.advance(milliseconds: 1_000)
+        #expect(client.last("joined")["presence"]?.object?["users"] == ["ann"])
+        #expect(world.hubs[0].rooms[RoomID(room)]?.live.watchers.count == 1)
+        world.expectConsistent()
+    }
+
     private func users(_ client: TestClient, _ kind: String, _ room: String) -> [String] {
         (client.states[kind]?[room]?["users"]?.array ?? []).compactMap(\.string)
     }
