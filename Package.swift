@@ -45,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "hubbub", dependencies: ["Server", "Storage", "Telemetry", "CLinux"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "loadtest", dependencies: ["Wire", "Reactor", "ChatProtocol", "CLinux"], path: "loadtest",
+            name: "loadtest", dependencies: ["Wire", "ChatProtocol", "CLinux"], path: "loadtest",
             exclude: ["floor.c", "RESULTS.md"], swiftSettings: swiftSettings),
 
         tests("WireTests", ["Wire"]),
