@@ -56,6 +56,8 @@ public final class Replica {
         if let index = connection.outbox.subscription(of: log.roomID) {
             connection.outbox.subscriptions[index].position = position
             connection.outbox.subscriptions[index].awaitsSnapshot = false
+            // What the snapshot says of who is here may be older than what was sent of it before.
+            connection.outbox.subscriptions[index].version = 0
         } else {
             connection.outbox.subscriptions.append(
                 Subscription(replica: self, position: position, place: subscribers.count, stream: stream))

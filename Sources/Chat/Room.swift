@@ -36,7 +36,7 @@ final class Room {
         case refusal(Command, HubError)
         case regenerated(Command)
         case start
-        case session(Command)
+        case session(SessionSearch)
         case opening(SessionRecord, Command)
         case closing(SessionRecord, Command)
         case touched
@@ -78,6 +78,7 @@ final class Room {
     var links: [ReplicaLink] = []
     var sessions: [Session] = []
     var uncommitted: [PendingSend] = []
+    var searches: [SessionSearch] = []
     /// Turns that have ended for everyone, but on disk: storage failed for too long. Their outcomes are tried again.
     var unstored: [Turn] = []
     var snapshot: KeptSnapshot?
@@ -211,7 +212,7 @@ final class Room {
         case .refusal(let command, let error): refuseUnlessStored(command, error, result)
         case .regenerated(let command): regeneratedFound(result, for: command)
         case .start, .touched: break
-        case .session(let command): foundSession(result, for: command)
+        case .session(let search): searched(search, result)
         case .opening(let session, let command): sessionOpened(session, command, result)
         case .closing(let session, let command): sessionClosed(session, command, result)
         case .reset(let command, let turns): sessionReset(command, turns, result)

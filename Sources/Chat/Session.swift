@@ -26,7 +26,10 @@ struct Session {
     /// A turn that regenerated and said nothing replaced nothing: what was remembered before it is read again.
     mutating func remember(_ exchange: ExchangeRecord) {
         if exchange.regenerateOf != nil, exchange.text.isEmpty { contexts[exchange.agentType] = nil }
-        guard var context = contexts[exchange.agentType] else { return }
+        guard var context = contexts[exchange.agentType] else {
+            for turn in turns where turn.record.agentType == exchange.agentType { turn.contextIsBehind = true }
+            return
+        }
         context += exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
         if !exchange.text.isEmpty { context.append(ContextMessage(role: .assistant, text: exchange.text)) }
         contexts[exchange.agentType] = context.suffix(Limits.contextMessagesMax)

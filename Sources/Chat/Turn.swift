@@ -24,6 +24,8 @@ final class Turn {
     var isForgotten = false
     /// The context was forgotten while it was being read.
     var startsAfresh = false
+    /// Another turn ended while the context was being read: it is read again for the next one.
+    var contextIsBehind = false
     /// Its place in the order of first commits, once it has one.
     var commit: Int?
     /// The first terminal cause to reach the home.
