@@ -275,7 +275,10 @@ extension Room {
                     roomID: id, seq: $0, exchangeID: turn.exchangeID, regenerateOf: turn.record.regenerateOf,
                     pending.message))
         }
-        for turn in pending.interrupts { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        // One whose messages were not stored is gone by now, and has given back what it held.
+        for turn in pending.interrupts where hub.streamRooms[turn.streamID] === self {
+            stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp))
+        }
         wantSummary()
     }
 

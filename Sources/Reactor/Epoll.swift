@@ -48,11 +48,13 @@ final class Epoll {
         guard epoll_ctl(descriptor, operation, target, &event) == 0 else { throw SystemError("epoll_ctl") }
     }
 
-    /// Waits at most so long (-1: for ever). Interrupted counts as nothing having happened.
+    /// Waits at most so long (-1: for ever). Interrupted, it tells what is ready by then: after SIGSTOP and SIGCONT the
+    /// timers are overdue, and what arrived meanwhile has to be seen before they judge who was silent.
     func wait(milliseconds: Int32) -> UnsafeBufferPointer<epoll_event> {
-        let count = epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), milliseconds)
-        precondition(count >= 0 || errno == EINTR, "epoll_wait failed")
-        return UnsafeBufferPointer(start: events, count: max(0, Int(count)))
+        var count = epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), milliseconds)
+        while count < 0, errno == EINTR { count = epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), 0) }
+        precondition(count >= 0, "epoll_wait failed")
+        return UnsafeBufferPointer(start: events, count: Int(count))
     }
 }
 

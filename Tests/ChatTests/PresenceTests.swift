@@ -5,6 +5,23 @@ import Wire
 @testable import Chat
 
 @Suite struct PresenceTests {
+    @Test func anOlderSnapshotDoesNotHideWhoCameSince() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        world.advance(milliseconds: 10_000)
+        client.join(room)
+        world.connect("bob").join(room)
+        #expect(client.states["presence"]?[room]?["users"] == ["ann", "bob"])
+        let before = client.stateFrames
+        let snapshot = client.join(room)
+        #expect(snapshot["presence"]?.object?["users"] == ["ann"])
+        #expect(client.stateFrames == before + 1)
+        #expect(client.states["presence"]?[room]?["users"] == ["ann", "bob"])
+        world.expectConsistent()
+    }
+
     @Test func whoClosesWhileTheRoomLoadsIsNotThere() {
         let world = HubWorld(loops: 1)
         let room = world.room()

@@ -177,6 +177,95 @@ import Wire
         world.expectNoPermitTaken()
     }
 
+    @Test func whatWasNotStoredIsNotInterrupted() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        world.storeAnswers = false
+        client.postSend(room, "lost", key: "m1")
+        client.postSend(room, "stored", key: "m2", ["if_busy": "interrupt"])
+        world.run()
+        let isInsertion = { (request: StorageRequest) in if case .insertMessage = request { true } else { false } }
+        world.store.fails = isInsertion
+        world.answerFirst(isInsertion)
+        world.store.fails = { _ in false }
+        world.releaseStore()
+        #expect(client.answer(to: "m1").text("code") == "STORAGE_UNAVAILABLE")
+        world.finish(client.answer(to: "m2").text("stream_id"))
+        #expect(client.last("stream-ended").text("status") == "completed")
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    /// The room is in memory and the session is not.
+    private func restarted() -> (HubWorld, TestClient, String, String) {
+        let before = HubWorld(loops: 1)
+        let room = before.room()
+        let session = before.connect().openSession(room)
+        let world = HubWorld(loops: 1, seed: 2, before: before)
+        let client = world.connect()
+        client.join(room)
+        world.storeAnswers = false
+        return (world, client, room, session)
+    }
+
+    @Test(arguments: [true, false]) func aCancelDoesNotOvertakeASendThatLooksForItsSession(_ byMessage: Bool) {
+        let (world, client, room, session) = restarted()
+        client.postSend(room, "hello", key: "m1", ["session_id": .string(session)])
+        client.post(
+            "cancel",
+            byMessage
+                ? ["id": "c1", "room_id": .string(room), "message_id": "m1"]
+                : ["id": "c1", "session_id": .string(session)])
+        world.run()
+        world.releaseStore()
+        #expect(client.answer(to: "c1").text("state") == "accepted")
+        #expect(client.last("stream-ended").text("status") == "cancelled")
+        #expect(world.agents.isEmpty)
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    @Test func sendsKeepTheirOrderWhileTheirSessionIsLookedUp() {
+        let (world, client, room, session) = restarted()
+        for word in ["one", "two", "three"] {
+            client.postSend(room, word, key: word, ["session_id": .string(session)])
+        }
+        world.run()
+        #expect(world.requestsHeld.count == 1)
+        world.releaseStore()
+        #expect(client.rooms[room]?.messages == ["one", "two", "three"])
+        client.ask("cancel", ["room_id": .string(room)])
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    @Test func whatEndedWhileAContextWasReadIsRemembered() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        let isContext = { (request: StorageRequest) in if case .context = request { true } else { false } }
+        world.storeAnswers = false
+        client.postSend(room, "one", key: "m1")
+        world.run()
+        world.answerFirst { if case .insertMessage = $0 { true } else { false } }
+        world.beginReads(isContext)
+        world.connect("bob").postSend(room, "two", key: "m2")
+        world.run()
+        world.answerFirst { if case .insertMessage = $0 { true } else { false } }
+        world.clients.last?.post("cancel", ["room_id": .string(room), "message_id": "m2"])
+        world.run()
+        world.answerFirst { if case .finishExchange = $0 { true } else { false } }
+        world.releaseStore()
+        world.finish(world.lastStream)
+        client.send(room, "three", key: "m3")
+        #expect(Set(world.agents.last?.context.map(\.text) ?? []) == ["one", "two"])
+        world.finish(world.lastStream)
+        world.expectConsistent()
+    }
+
     // MARK: - Event streams
 
     @Test func nobodyWaitsForATurnThatIsARepetition() {
