@@ -129,34 +129,6 @@ def test_a_hub_that_stood_still_goes_on_where_it_was(start_hub, open_client, mod
     assert client.texts[ack["stream_id"]] == said + "after."
 
 
-def test_without_descriptors_those_who_are_there_are_served(start_hub, open_client, model, connect):
-    hub = start_hub(config=model.config())
-    room_id = hub.create_room()
-    client = open_client(hub)
-    client.join(room_id)
-    with Customer(hub) as customer:
-        time.sleep(0.2)
-        before = descriptors(hub)
-        unlimited = resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, (before + 10, unlimited[1]))
-        crowd = [connect(hub) for _ in range(100)]
-        time.sleep(1)
-        assert descriptors(hub) <= before + 10
-        # Its agent cannot be reached either: the answer fails and says so, nothing hangs.
-        ack = client.ask("send", room_id=room_id, text="Is anyone there?")
-        ended = client.wait("stream-ended", stream_id=ack["stream_id"])
-        assert (ended["status"], ended["error"]["code"]) == ("failed", "AGENT_FAILED")
-        for connection in crowd:
-            connection.close()
-        resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, unlimited)
-        customer.expect_served(8 * MEBIBYTE)
-    assert hub.stderr.count("not accepting for 100 ms") < 10, "the log is not flooded"
-    assert hub.http.get("/healthz").status_code == 200
-    ack = client.ask("send", room_id=room_id, text="And now?")
-    model.next_call().finish()
-    assert client.wait("stream-ended", stream_id=ack["stream_id"])["status"] == "completed"
-
-
 def test_requests_that_never_come_to_an_end(start_hub, connect):
     hub = start_hub()
     request = b"POST /api/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
