@@ -4,7 +4,6 @@ abuses the hub gets the documented code or close."""
 import contextlib
 import itertools
 import os
-import resource
 import signal
 import socket
 import struct
