@@ -176,6 +176,8 @@ final class DatabaseConnection {
     private var lastError: SQLiteError {
         let code = sqlite3_extended_errcode(handle)
         let message = String(cString: sqlite3_errmsg(handle))
+        // In the midst of a statement SQLite takes a read that fails with EIO for damage too (SQLITE_IOERR_CORRUPTFS).
+        if code == SQLITE_CORRUPT { return SQLiteError(code: code, message: "\(message), or the disk cannot be read") }
         let system = code & 0xFF == SQLITE_IOERR ? hb_last_errno(handle) : 0
         guard system != 0 else { return SQLiteError(code: code, message: message) }
         return SQLiteError(code: code, message: "\(message): \(String(cString: strerror(system)))")

@@ -30,7 +30,8 @@ struct DatabaseFile: Sendable {
     func openReader() throws(SQLiteError) -> DatabaseConnection {
         try expectUnmoved()
         let connection = try DatabaseConnection(path: path, isReadOnly: true)
-        try connection.execute("PRAGMA temp_store = MEMORY")
+        // SQLite opens the log at the first read. Here that is now, while there are descriptors.
+        try connection.execute("PRAGMA temp_store = MEMORY; SELECT count(*) FROM sqlite_schema")
         return connection
     }
 

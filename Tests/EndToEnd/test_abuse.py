@@ -4,6 +4,8 @@ abuses the hub gets the documented code or close."""
 import contextlib
 import itertools
 import os
+import pathlib
+import resource
 import signal
 import socket
 import struct
@@ -102,6 +104,14 @@ def read_all(connection):
     return answer
 
 
+def stop(hub):
+    """Sends SIGSTOP, and comes back when nothing of the process runs any more."""
+    hub.process.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{hub.process.pid}/task")
+    while any((task / "stat").read_text().rpartition(")")[2].split()[0] != "T" for task in tasks.iterdir()):
+        time.sleep(0.001)
+
+
 def test_a_hub_that_stood_still_goes_on_where_it_was(start_hub, open_client, model):
     hub = start_hub(config=model.config(limits={"heartbeat_seconds": 1, "agent_silent_seconds": 2}))
     room_id = hub.create_room()
@@ -114,7 +124,7 @@ def test_a_hub_that_stood_still_goes_on_where_it_was(start_hub, open_client, mod
     # Longer than two heartbeats and than an agent may be silent: neither is held against those who were there.
     said = "Before, "
     for number in range(3):
-        hub.process.send_signal(signal.SIGSTOP)
+        stop(hub)
         asked = client.post("send", room_id=room_id, text=f"Meanwhile {number}", respond=False)
         call.say("meanwhile, ")
         time.sleep(2.5)
@@ -126,6 +136,34 @@ def test_a_hub_that_stood_still_goes_on_where_it_was(start_hub, open_client, mod
     call.finish()
     assert client.wait("stream-ended", stream_id=ack["stream_id"])["status"] == "completed"
     assert client.texts[ack["stream_id"]] == said + "after."
+
+
+def test_without_descriptors_those_who_are_there_are_served(start_hub, open_client, model, connect):
+    hub = start_hub(config=model.config())
+    room_id = hub.create_room()
+    client = open_client(hub)
+    client.join(room_id)
+    with Customer(hub) as customer:
+        time.sleep(0.2)
+        before = descriptors(hub)
+        unlimited = resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, (before + 10, unlimited[1]))
+        crowd = [connect(hub) for _ in range(100)]
+        time.sleep(1)
+        assert descriptors(hub) <= before + 10
+        # Its agent cannot be reached either: the answer fails and says so, nothing hangs.
+        ack = client.ask("send", room_id=room_id, text="Is anyone there?")
+        ended = client.wait("stream-ended", stream_id=ack["stream_id"])
+        assert (ended["status"], ended["error"]["code"]) == ("failed", "AGENT_FAILED")
+        for connection in crowd:
+            connection.close()
+        resource.prlimit(hub.process.pid, resource.RLIMIT_NOFILE, unlimited)
+        customer.expect_served(8 * MEBIBYTE)
+    assert hub.stderr.count("not accepting for 100 ms") < 10, "the log is not flooded"
+    assert hub.http.get("/healthz").status_code == 200
+    ack = client.ask("send", room_id=room_id, text="And now?")
+    model.next_call().finish()
+    assert client.wait("stream-ended", stream_id=ack["stream_id"])["status"] == "completed"
 
 
 def test_requests_that_never_come_to_an_end(start_hub, connect):

@@ -193,7 +193,7 @@ def test_a_disk_that_cannot_be_read(start_hub, open_client, disk):
     client = open_client(hub)
     disk.fail("read", "EIO")
     assert {client.refusal("join", room_id=room_id)["code"] for room_id in rooms} == {"STORAGE_UNAVAILABLE"}
-    expect_trouble(hub, "I/O error: Input/output error")
+    expect_trouble(hub, "I/O error: Input/output error", "the disk cannot be read")
     disk.heal()
     wait_ready(hub)
     for room_id in rooms:
