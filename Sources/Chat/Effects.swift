@@ -13,8 +13,8 @@ public enum Effect: Sendable {
     case cancelAgent(StreamID)
     /// Let the synthetic agent say so many tokens more; nothing to any other.
     case releaseTokens(StreamID, Int)
-    /// Call `Hub.timerFired` at an instant; `nil` is the hub's own sweep.
-    case timer(RoomID?, at: UInt64)
+    /// Call `Hub.timerFired` at an instant.
+    case timer(HubTimer, at: UInt64)
     /// The event stream that an HTTP request asked for begins: its head goes first.
     case beginEvents(ConnectionRef)
     /// Answer the HTTP request that a connection waits with.
@@ -24,6 +24,16 @@ public enum Effect: Sendable {
     /// Stop or go on reading from a WebSocket of this loop.
     case pauseReading(ConnectionRef)
     case resumeReading(ConnectionRef)
+}
+
+/// What a timer of the hub is for.
+public enum HubTimer: Sendable {
+    /// What a room does by the clock.
+    case room(RoomID)
+    /// The coalescing window of the loop's streams ends.
+    case window
+    /// Rooms that nobody uses leave memory.
+    case sweep
 }
 
 /// What all loops of a node share: a few numbers, so that a limit of the node is one count.

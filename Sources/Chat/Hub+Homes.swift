@@ -18,7 +18,8 @@ extension Hub {
         case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
         case .createRoom(let record, let command): createRoom(record, command)
         case .cancelStream(let streamID, let command): cancelStream(streamID, command)
-        case .releaseTokens(let streamID, let count): streamRooms[streamID]?.release(count, of: streamID)
+        case .releaseTokens(let streamID, let count):
+            if let (room, turn) = streams[streamID] { room.release(count, of: turn) }
         case .sessionCommand(let sessionID, let command): perform(command, on: sessionID)
         case .snapshotWanted(let roomID, let ref, let cause, let seq):
             sendSnapshot(of: roomID, after: seq, to: ref, cause)
@@ -145,7 +146,7 @@ extension Hub {
     }
 
     private func cancelStream(_ streamID: StreamID, _ command: Command) {
-        guard let room = streamRooms[streamID] else {
+        guard let room = streams[streamID]?.room else {
             ask(.findStream(streamID), .streamStatus(command.origin))
             return
         }

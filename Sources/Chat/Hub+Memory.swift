@@ -9,7 +9,7 @@ extension Hub {
 
     /// Starts the sweep; the shell calls it once.
     public func start(now: Now) {
-        effects.append(.timer(nil, at: now.instant + Self.sweepNanoseconds))
+        effects.append(.timer(.sweep, at: now.instant + Self.sweepNanoseconds))
     }
 
     /// This loop's share of the node's memory for logs and histories.
@@ -32,6 +32,6 @@ extension Hub {
             }
         }
         idleRooms.removeFirst(passed)
-        effects.append(.timer(nil, at: now.instant + Self.sweepNanoseconds))
+        effects.append(.timer(.sweep, at: now.instant + Self.sweepNanoseconds))
     }
 }

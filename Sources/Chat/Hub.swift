@@ -26,12 +26,14 @@ public final class Hub {
     var users: [UserID: User] = [:]
     var rooms: [RoomID: Room] = [:]
     var replicas: [RoomID: Replica] = [:]
-    /// The rooms of streams that have not ended.
-    var streamRooms: [StreamID: Room] = [:]
+    /// Streams that have not ended.
+    var streams: [StreamID: (room: Room, turn: Turn)] = [:]
     /// The rooms of the sessions that are in memory.
     var sessionRooms: [SessionID: Room] = [:]
     /// Rooms nobody uses, with the time since when, oldest first; see `Hub+Memory`.
     var idleRooms: [(room: Room, since: UInt64)] = []
+    /// Turns whose tokens wait for the end of the window; see `Hub+Window`.
+    var heldBack: [(room: Room, turn: Turn)] = []
     var memoryBytes = 0
     var load = LoadMeter()
     var isDraining: Bool { gauges.isDraining }
@@ -148,22 +150,25 @@ public final class Hub {
     /// An agent said something.
     public func agent(_ streamID: StreamID, _ event: AgentEvent, now: Now) {
         self.now = now
-        guard let room = streamRooms[streamID] else { return }
-        touch(room)
-        room.agent(streamID, event)
+        guard let (room, turn) = streams[streamID] else { return }
+        if !room.holdBack(event, turn) {
+            touch(room)
+            room.agent(turn, event)
+        }
         settle()
     }
 
     /// A timer that the hub asked for is due.
-    public func timerFired(_ roomID: RoomID?, now: Now) {
+    public func timerFired(_ timer: HubTimer, now: Now) {
         self.now = now
-        if let roomID {
+        switch timer {
+        case .room(let roomID):
             if let room = rooms[roomID] {
                 room.timerFired()
                 touch(room)
             }
-        } else {
-            sweep()
+        case .window: endWindow()
+        case .sweep: sweep()
         }
         settle()
     }
@@ -196,7 +201,7 @@ public final class Hub {
     /// Ends every stream that still runs as `interrupted`.
     public func interruptStreams(now: Now) {
         self.now = now
-        for room in Set(streamRooms.values.map(\.id)).sorted(by: { $0.text < $1.text }).compactMap({ rooms[$0] }) {
+        for room in Set(streams.values.map(\.room.id)).sorted(by: { $0.text < $1.text }).compactMap({ rooms[$0] }) {
             touch(room)
             room.interruptAll()
         }
@@ -207,7 +212,7 @@ public final class Hub {
     public var hasWork: Bool { !touched.isEmpty || !effects.isEmpty || !dirty.isEmpty || !dirtyReplicas.isEmpty }
 
     /// Turns of this loop's rooms that have not ended.
-    public var activeStreams: Int { streamRooms.count }
+    public var activeStreams: Int { streams.count }
 
     // MARK: - Inside
 

@@ -209,7 +209,7 @@ extension Room {
                 startedAt: now.timestamp))
         turn.isClosed = sessions[session].turns.isEmpty || command.regenerated != nil
         sessions[session].turns.append(turn)
-        hub.streamRooms[turn.streamID] = self
+        hub.streams[turn.streamID] = (self, turn)
         return .success(turn)
     }
 
@@ -276,7 +276,7 @@ extension Room {
                     pending.message))
         }
         // One whose messages were not stored is gone by now, and has given back what it held.
-        for turn in pending.interrupts where hub.streamRooms[turn.streamID] === self {
+        for turn in pending.interrupts where hub.streams[turn.streamID]?.turn === turn {
             stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp))
         }
         wantSummary()

@@ -68,19 +68,36 @@ extension Room {
     }
 
     /// A client lets the synthetic agent go on. Closed loops do so for each token, so nothing else is looked at.
-    func release(_ count: Int, of streamID: StreamID) {
-        for session in sessions {
-            for turn in session.turns where turn.streamID == streamID {
-                if turn.agentRuns { return hub.effects.append(.releaseTokens(streamID, count)) }
-                turn.tokensReleased = min(turn.tokensReleased + count, SyntheticScript.tokensMax)
-            }
-        }
+    func release(_ count: Int, of turn: Turn) {
+        if turn.agentRuns { return hub.effects.append(.releaseTokens(turn.streamID, count)) }
+        turn.tokensReleased = min(turn.tokensReleased + count, SyntheticScript.tokensMax)
     }
 
     // MARK: - The agent speaks
 
-    func agent(_ streamID: StreamID, _ event: AgentEvent) {
-        guard let turn = turn(of: streamID), turn.agentRuns else { return }
+    /// Takes one more token of a kind that already flows, if it is to wait for the end of the window: nothing else of
+    /// the room is looked at for it.
+    ///
+    /// HOT
+    func holdBack(_ event: AgentEvent, _ turn: Turn) -> Bool {
+        let (bytes, kind): ([UInt8], DeltaKind)
+        switch event {
+        case .text(let text): (bytes, kind) = (text, .text)
+        case .reasoning(let text): (bytes, kind) = (text, .reasoning)
+        case .event, .usage, .ended: return false
+        }
+        guard turn.agentRuns, turn.verdict == nil, !turn.lastEventWasTool, turn.hasSpoken, turn.pendingKind == kind,
+            turn.isHeldBack || turn.pending.isEmpty, turn.responseBytes + bytes.count <= limits.responseBytesMax,
+            hub.holdBack(turn, of: self)
+        else { return false }
+        turn.lastEventAt = now.instant
+        turn.pending += bytes
+        turn.pendingCount += 1
+        return true
+    }
+
+    func agent(_ turn: Turn, _ event: AgentEvent) {
+        guard turn.agentRuns else { return }
         turn.lastEventAt = now.instant
         switch event {
         case .text(let bytes): take(bytes, .text, turn)
@@ -112,11 +129,11 @@ extension Room {
         turn.lastEventWasTool = false
         if turn.pendingKind != kind { flushPending(turn) }
         turn.pendingKind = kind
-        if turn.pending.isEmpty { turn.pendingSince = now.instant }
         turn.pendingCount += 1
         let room = limits.responseBytesMax - turn.responseBytes
         let taken = bytes[...].wholeScalars(atMost: room)
         turn.pending += taken
+        if turn.hasSpoken { _ = hub.holdBack(turn, of: self) }
         if taken.count < bytes.count { stop(turn, .tooLong(at: now.timestamp)) }
     }
 
@@ -330,7 +347,7 @@ extension Room {
     private func release(_ turn: Turn) {
         guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
         sessions[session].turns.removeAll { $0 === turn }
-        hub.streamRooms[turn.streamID] = nil
+        hub.streams[turn.streamID] = nil
         hub.gauges.releaseStream()
         hub.send(.permitReturned(turn.record.userID), toHomeOf: turn.record.userID)
         if let next = sessions[session].turns.first, next.phase == .waiting {

@@ -1,7 +1,7 @@
 import ChatProtocol
 import Wire
 
-// What happens to a turn by the clock: windows end, checkpoints fall due, silent agents are stopped.
+// What happens to a turn by the clock: checkpoints fall due, silent agents are stopped.
 extension Room {
     static let checkpointNanoseconds: UInt64 = 250_000_000
     static let checkpointBytes = 4096
@@ -15,7 +15,7 @@ extension Room {
         storeLate()
         stopIfAbandoned()
         forEachTurn { turn in
-            if !turn.pending.isEmpty, now.instant >= windowEnd(turn) { flushPending(turn) }
+            if !turn.isHeldBack { flushPending(turn) }
             checkpointIfDue(turn)
             switch turn.phase {
             case .streaming where now.instant >= silenceEnd(turn):
@@ -32,7 +32,6 @@ extension Room {
     }
 
     func nextDeadline(_ turn: Turn) -> UInt64? {
-        let window = turn.pending.isEmpty ? nil : windowEnd(turn)
         let checkpoint = mayCheckpoint(turn) ? turn.checkpoint.dueAt : nil
         let phase: UInt64? =
             switch turn.phase {
@@ -41,30 +40,11 @@ extension Room {
             case .stopping: turn.stoppingSince + Self.stopNanosecondsMax
             case .settling: turn.settleRetryAt
             }
-        return earliest(earliest(window, checkpoint), phase)
+        return earliest(checkpoint, phase)
     }
 
     private func silenceEnd(_ turn: Turn) -> UInt64 {
         turn.lastEventAt + UInt64(limits.agentSilentSeconds) * 1_000_000_000
-    }
-
-    // MARK: - Coalescing
-
-    /// The first token leaves at once; after that, tokens merge until a window ends that follows the load. The windows
-    /// of all streams end together: many rooms in one burst cost less than each at its own time.
-    private func windowEnd(_ turn: Turn) -> UInt64 {
-        let window = coalesceNanoseconds
-        guard window > 0, turn.hasSpoken else { return 0 }
-        return (turn.pendingSince / window + 1) * window
-    }
-
-    /// Nothing up to 10,000 deliveries a second on the busiest loop, then rising to the cap at 50,000, which is half of
-    /// what a core can do in small rooms. In whole milliseconds, the resolution of timers.
-    private var coalesceNanoseconds: UInt64 {
-        let light = 10_000
-        let heavy = 50_000
-        let load = min(max(hub.gauges.deliveriesPerSecond - light, 0), heavy - light)
-        return UInt64(limits.coalesceMillisecondsMax * load / (heavy - light)) * 1_000_000
     }
 
     // MARK: - Checkpoints

@@ -5,7 +5,7 @@
 // Durable, then acknowledged, then streamed: a message enters the log when its commit has returned, its turn starts
 // after that, and `stream-ended` follows the commit of the outcome.
 //
-// Invariant: every turn stands in its session's list and in the hub's `streamRooms` from its first send until its end
+// Invariant: every turn stands in its session's list and in the hub's `streams` from its first send until its end
 // is in the log, and holds one permit of its user and one place of the node all that time.
 
 import ChatProtocol
@@ -371,7 +371,7 @@ final class Room {
         }
         guard let deadline, !timersAt.contains(where: { $0 <= deadline }) else { return }
         timersAt.append(deadline)
-        hub.effects.append(.timer(id, at: deadline))
+        hub.effects.append(.timer(.room(id), at: deadline))
     }
 
     // MARK: - News for members

@@ -83,6 +83,8 @@ public final class RoomLog {
     /// The index of the entry that follows a position, or `nil` if it is gone or the position is inside an entry.
     func index(after position: UInt64) -> Int? {
         guard position >= base, position <= seq else { return nil }
+        // Most readers lack the last entry only.
+        if let last = entries.last, last.firstSeq == position + 1 { return entries.count - 1 }
         var low = 0
         var high = entries.count
         while low < high {

@@ -40,9 +40,10 @@ final class Turn {
     /// Tokens that wait for their window to end, all of one kind.
     var pending: [UInt8] = []
     var pendingKind = DeltaKind.text
-    /// How many times the agent spoke since the last chunk, and when it did so first.
+    /// How many times the agent spoke since the last chunk.
     var pendingCount = 0
-    var pendingSince: UInt64 = 0
+    /// It stands in the hub's list of turns that wait for the end of the window.
+    var isHeldBack = false
     /// A chunk has left.
     var hasSpoken = false
     var agentRuns = false

@@ -155,8 +155,8 @@ final class HubLoop: LoopHandler {
             agents.start(turn) { [unowned self] streamID, event in hub.agent(streamID, event, now: now) }
         case .cancelAgent(let streamID): agents.cancel(streamID)
         case .releaseTokens(let streamID, let count): agents.release(count, of: streamID)
-        case .timer(let roomID, let instant):
-            _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(roomID, now: now) }
+        case .timer(let timer, let instant):
+            _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
             if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
         case .answerHTTP(let ref, let result):

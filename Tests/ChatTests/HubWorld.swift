@@ -50,7 +50,7 @@ final class HubWorld {
     private(set) var milliseconds: UInt64
     private var queues: [[[HubMessage]]]
     private var asked: [[(request: StorageRequest, ticket: UInt64, result: StorageResult?)]]
-    private var timers: [(at: UInt64, loop: Int, room: RoomID?)] = []
+    private var timers: [(at: UInt64, loop: Int, timer: HubTimer)] = []
     private(set) var nextDescriptor: Int32 = 3
     private var ended: Set<String> = []
     /// Messages between loops that may be delivered before a test is told that they never stop.
@@ -180,7 +180,7 @@ final class HubWorld {
                 violations.append("timers never come to rest")
                 break
             }
-            hubs[timer.loop].timerFired(timer.room, now: now)
+            hubs[timer.loop].timerFired(timer.timer, now: now)
             finishTurn(timer.loop)
             run()
         }
@@ -318,7 +318,7 @@ final class HubWorld {
             case .releaseTokens(let stream, let count):
                 if !runningAgents.contains(stream.text) { violations.append("tokens for an agent that does not run") }
                 released[stream.text, default: 0] += count
-            case .timer(let room, let at): timers.append((at, loop, room))
+            case .timer(let timer, let at): timers.append((at, loop, timer))
             case .beginEvents(let ref): reader(ref)?.begin()
             case .answerHTTP(let ref, let result):
                 httpAnswers.append(result)
