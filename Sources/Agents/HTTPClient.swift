@@ -8,8 +8,9 @@ import Reactor
 /// to close it or start another. So the callbacks only collect: bytes in their transfer, transfers in `touched`. When
 /// libcurl has returned, `settle` hands everything out.
 ///
-/// HTTP/1.1 only: closing a transfer that is under way closes its TCP connection, and a model that writes to a closed
-/// connection stops. A connection whose response was read to the end is kept for the next request.
+/// HTTP/1.1 only: closing a transfer that is under way resets its TCP connection, so the very next token that the model
+/// writes is refused, even if its server never looks whether somebody is still there. A connection whose response was
+/// read to the end is kept for the next request.
 ///
 /// Invariant: a transfer is in libcurl's hands until `close`, and receives nothing after it.
 final class HTTPClient {
@@ -45,10 +46,13 @@ final class HTTPClient {
         return transfer
     }
 
-    /// Ends a transfer. If its response was not read to the end, its connection is closed before this returns.
+    /// Ends a transfer. If its response was not read to the end, its connection is reset before this returns.
     func close(_ transfer: HTTPTransfer) {
         guard transfers.removeValue(forKey: ObjectIdentifier(transfer)) != nil else { return }
-        if transfer.result == nil { hb_easy_set_long(transfer.easy, CURLOPT_FORBID_REUSE, 1) }
+        if transfer.result == nil {
+            hb_easy_set_long(transfer.easy, CURLOPT_FORBID_REUSE, 1)
+            if let descriptor = transfer.descriptor { hb_reset_when_closed(descriptor) }
+        }
         curl_multi_remove_handle(multi, transfer.easy)
         transfer.close()
     }
@@ -133,6 +137,11 @@ private func socketChanged(
     easy: UnsafeMutableRawPointer?, descriptor: Int32, what: Int32, client: UnsafeMutableRawPointer?,
     socket: UnsafeMutableRawPointer?
 ) -> Int32 {
+    // libcurl's own handles, which have no transfer, close what is idle.
+    if let transfer = hb_easy_private(easy) {
+        Unmanaged<HTTPTransfer>.fromOpaque(transfer).takeUnretainedValue().descriptor =
+            what == CURL_POLL_REMOVE ? nil : descriptor
+    }
     Unmanaged<HTTPClient>.fromOpaque(client!).takeUnretainedValue().setWatch(descriptor, what)
     return 0
 }

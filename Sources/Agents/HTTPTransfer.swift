@@ -42,6 +42,8 @@ final class HTTPTransfer {
     let receive: (HTTPEvent) -> Void
     /// libcurl's verdict, once the response was read or failed.
     var result: CURLcode?
+    /// The socket that libcurl waits for.
+    var descriptor: Int32?
     private(set) var isClosed = false
     private unowned let client: HTTPClient
     private var headerLines: UnsafeMutablePointer<curl_slist>?

@@ -1,5 +1,6 @@
 #pragma once
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 // Swift imports no variadic function, and every setter of libcurl is one: here is one per kind of argument.
 static inline CURLcode hb_easy_set_long(CURL *easy, CURLoption option, long value) {
@@ -52,3 +53,9 @@ static inline CURLMcode hb_multi_set_callbacks(
 }
 /// `CURL_GLOBAL_DEFAULT` is an expression that Swift does not import. Safe on any thread and more than once.
 static inline CURLcode hb_global_init(void) { return curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+/// The next `close` of a TCP socket resets its connection and discards what is unsent.
+static inline void hb_reset_when_closed(int descriptor) {
+    struct linger option = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, sizeof option);
+}

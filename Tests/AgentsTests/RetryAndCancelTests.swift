@@ -159,6 +159,25 @@ struct CancelTests {
         server.stop()
     }
 
+    /// A server that only writes would get rid of one more token if the connection were merely closed.
+    @Test func theVeryNextTokenIsRefused() throws {
+        let cancelled = Gate()
+        let refused = Gate()
+        let server = try ScriptedServer([
+            .readRequest, .send(Response.streamHead + Response.text("Ye")), .pause(cancelled),
+            .sendInVain(Response.text("s"), refused),
+        ])
+        let bench = try AgentBench(server)
+        bench.start(.asking())
+        _ = bench.wait(for: "stream_1") { !$0.text.isEmpty }
+        bench.cancel("stream_1")
+        #expect(bench.wait(for: "stream_1").ends == [.cancelled])
+        cancelled.open()
+        #expect(refused.wait())
+        bench.stop()
+        server.stop()
+    }
+
     @Test func closesTheConnectionBeforeTheAnswerBegins() throws {
         let asked = Gate()
         let closed = Gate()

@@ -19,6 +19,8 @@ enum Step: Sendable {
     case readRequest
     case send(String)
     case sendBytes([UInt8])
+    /// Sends without looking whether anybody is still there, and opens the gate if that is refused.
+    case sendInVain(String, Gate)
     /// Goes on when the gate opens.
     case pause(Gate)
     /// Opens the gate.
@@ -89,8 +91,9 @@ final class ScriptedServer: Sendable {
     private func perform(_ step: Step, _ connection: Int32) {
         switch step {
         case .readRequest: readRequest(connection)
-        case .send(let text): send(connection, Array(text.utf8))
-        case .sendBytes(let bytes): send(connection, bytes)
+        case .send(let text): _ = send(connection, Array(text.utf8))
+        case .sendBytes(let bytes): _ = send(connection, bytes)
+        case .sendInVain(let text, let refused): if !send(connection, Array(text.utf8)) { refused.open() }
         case .pause(let gate): _ = gate.wait()
         case .tell(let gate): gate.open()
         case .readToEnd:
@@ -102,15 +105,17 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    private func send(_ connection: Int32, _ bytes: [UInt8]) {
+    /// False if the kernel refused.
+    private func send(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
                 Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 
     private func readRequest(_ connection: Int32) {
