@@ -8,13 +8,13 @@ import json
 import random
 import re
 import socket
-import sqlite3
 import statistics
 import time
 
 import httpx
 
-from follower import TERMINAL, Follower, Log, Speaker, digest
+from attack import Soak, spread
+from follower import TERMINAL, Follower, Speaker, digest
 from hub_process import Hub, run_command
 from synthetic_text import token
 
@@ -36,14 +36,12 @@ def free_port():
                 continue
 
 
-class KillSoak:
+class KillSoak(Soak):
     def __init__(self, directory, kills, streams, watchers, seed=1, report=lambda line: None):
-        self.directory, self.kills, self.report = directory, kills, report
-        self.streams, self.watchers = streams, watchers
+        super().__init__(directory, report)
+        self.kills, self.streams, self.watchers = kills, streams, watchers
         self.pick = random.Random(seed)
-        self.log = Log()
         self.port = free_port()
-        self.hub = None
         self.speakers, self.followers = [], []
         self.restart_seconds, self.settled_seconds, self.back_seconds, self.running_at_kill = [], [], [], []
         self.not_terminal = 0
@@ -90,8 +88,8 @@ class KillSoak:
         await asyncio.sleep(3)
         for speaker in self.speakers:
             speaker.is_silent = True
-        await self._until(lambda: all(speaker.is_done for speaker in self.speakers), 60, "the answers' ends")
-        await self._until(lambda: all(follower.is_quiet for follower in everyone), 30, "the watchers' ends")
+        await self.until(lambda: all(speaker.is_done for speaker in self.speakers), 60, "the answers' ends")
+        await self.until(lambda: all(follower.is_quiet for follower in everyone), 30, "the watchers' ends")
         await asyncio.gather(*(follower.stop() for follower in everyone))
 
     async def _kill(self, number):
@@ -117,7 +115,7 @@ class KillSoak:
         """Whatever began before the kill has to have ended."""
         left = None
         while left != 0 and time.monotonic() < ready + SETTLED_SECONDS:
-            [left] = self._query("SELECT count(*) FROM exchanges WHERE ended_at IS NULL AND started_at < ?", killed_at)
+            [left] = self.query("SELECT count(*) FROM exchanges WHERE ended_at IS NULL AND started_at < ?", killed_at)
             if left[0] == 0:
                 self.settled_seconds.append(time.monotonic() - ready)
                 return
@@ -127,35 +125,19 @@ class KillSoak:
     async def _all_back(self):
         began = time.monotonic()
         everyone = self.speakers + self.followers
-        if await self._until(
+        if await self.until(
                 lambda: all(follower.joined.is_set() for follower in everyone), BACK_SECONDS, "everyone's return"):
             self.back_seconds.append(time.monotonic() - began)
 
-    async def _until(self, is_true, seconds, what):
-        deadline = time.monotonic() + seconds
-        while not is_true():
-            if time.monotonic() > deadline:
-                self.log.violation(f"{what} did not come within {seconds} s")
-                return False
-            await asyncio.sleep(0.02)
-        return True
-
     # Comparing.
-
-    def _query(self, sql, *values):
-        connection = sqlite3.connect(f"file:{self.hub.data}/hubbub.db?mode=ro", uri=True)
-        try:
-            return connection.execute(sql, values).fetchall()
-        finally:
-            connection.close()
 
     def compare(self):
         """What must not be, each with its count."""
         exchanges = {
             row[0]: (row[1], row[2])
-            for row in self._query("SELECT exchange_id, status, text FROM exchanges")}
+            for row in self.query("SELECT exchange_id, status, text FROM exchanges")}
         messages = {}
-        for key, text, exchange_id in self._query("""
+        for key, text, exchange_id in self.query("""
                 SELECT messages.message_id, messages.text, exchanges.exchange_id FROM messages
                 JOIN exchanges ON exchanges.id = messages.exchange ORDER BY messages.id"""):
             messages.setdefault(text, []).append((key, exchange_id))
@@ -226,7 +208,3 @@ class KillSoak:
             ("exchanges interrupted", statuses.count("interrupted")),
             ("ends announced to a client", len(self.log.announced)),
         ] + sorted((name, count) for name, count in counts.items() if name.startswith("error "))
-
-
-def spread(seconds):
-    return f"{statistics.median(seconds):.2f} s ({max(seconds):.2f} s)" if seconds else "none"
