@@ -98,7 +98,8 @@ class Talk:
             at_once = self.pick.random() < 0.25
             if not at_once:
                 await asyncio.gather(*sends)
-                await asyncio.sleep(self.pick.uniform(0, 0.3) if self.pick.random() < 0.2 else self.pick.uniform(0.3, 4))
+                is_soon = self.pick.random() < 0.2
+                await asyncio.sleep(self.pick.uniform(0, 0.3) if is_soon else self.pick.uniform(0.3, 4))
             await self._cancel(at_once)
             await asyncio.gather(*sends)
             while not await self._have_ended():
@@ -225,9 +226,9 @@ class CancelSoak(Soak):
 
     def compare(self):
         """What must not be, each with its count."""
+        rows = self.query("SELECT exchange_id, status, text, usage FROM exchanges")
         exchanges = {
-            exchange_id: (status, text, json.loads(usage or "null"))
-            for exchange_id, status, text, usage in self.query("SELECT exchange_id, status, text, usage FROM exchanges")}
+            exchange_id: (status, text, json.loads(usage or "null")) for exchange_id, status, text, usage in rows}
         stored_in = dict(self.query("""
             SELECT messages.message_id, exchanges.exchange_id FROM messages
             JOIN exchanges ON exchanges.id = messages.exchange"""))
@@ -245,7 +246,8 @@ class CancelSoak(Soak):
             "upstreams closed without a cancel": sum(not cancels[id(answer)] for answer in closed),
             "upstreams that were not closed": sum(answer.went_on for answer in answers),
             "accepted cancels whose answer ended otherwise": sum(
-                exchanges[stored_in[key]][0] != "cancelled" for key, message in messages.items() if message.is_cancelled),
+                exchanges[stored_in[key]][0] != "cancelled"
+                for key, message in messages.items() if message.is_cancelled),
             "cancels that were refused": sum(
                 count for name, count in self.counts.items() if name not in ANSWERS and "answered" in name),
             "messages that are not stored": len(messages.keys() - stored_in.keys()),

@@ -85,21 +85,25 @@ class Connection:
             return False
 
     def say(self):
-        choice = {"index": 0, "delta": {"content": token(self.answer.keys[-1], self.answer.sent)}, "finish_reason": None}
+        content = token(self.answer.keys[-1], self.answer.sent)
         now = time.monotonic_ns()
-        if not self.send(piece({"id": "c1", "model": "test-model", "choices": [choice]})):
+        if not self.send(delta({"content": content}, None)):
             return False
         self.answer.sent += 1
         self.answer.last_at = now
         return True
 
     def finish(self):
-        choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
-        return self.send(piece({"id": "c1", "model": "test-model", "choices": [choice]}) + piece(None) + b"0\r\n\r\n")
+        return self.send(delta({}, "stop") + event(b"[DONE]") + b"0\r\n\r\n")
 
 
-def piece(value):
-    data = b"data: " + (json.dumps(value).encode() if value else b"[DONE]") + b"\n\n"
+def delta(delta, finish_reason):
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return event(json.dumps({"id": "c1", "model": "test-model", "choices": [choice]}).encode())
+
+
+def event(data):
+    data = b"data: %b\n\n" % data
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
