@@ -81,6 +81,8 @@ public struct Limits: Sendable, Equatable {
     public var coalesceMillisecondsMax = 40
     /// Seconds that running streams get to finish at shutdown.
     public var drainSeconds = 10
+    /// At a start, an interrupted answer that was asked for within so many seconds is asked for again; 0 turns it off.
+    public var restartInterruptedSeconds = 0
 
     /// The defaults.
     public init() {}

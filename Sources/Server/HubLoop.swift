@@ -113,6 +113,7 @@ final class HubLoop: LoopHandler {
         case .stored(let ticket, let result): hub.stored(result, ticket: ticket, now: now)
         case .probed(let id, let trouble, let microseconds):
             if let socket = socket(id) { answerProbe(trouble, microseconds, on: socket) }
+        case .restart(let answers): for answer in answers { hub.restart(answer, now: now) }
         case .drain:
             loop.stopListening()
             hub.drain(now: now)
@@ -159,7 +160,10 @@ final class HubLoop: LoopHandler {
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
             if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
+        case .answerHTTP(let ref, .failure(let error)) where ref.isNobody:
+            Log.warning("an interrupted answer is not asked for again", ["reason": error.message])
         case .answerHTTP(let ref, let result):
+            guard !ref.isNobody else { break }
             if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
         case .close(let ref, let code, let reason):
             if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }

@@ -61,7 +61,11 @@ struct RunningServer {
 
     init(_ configuration: Configuration) throws {
         let started = Timestamp(milliseconds: WallClock.milliseconds())
-        let store = try MessageStore(directory: configuration.dataDirectory, now: started, report: Self.log)
+        let patience = Int64(configuration.limits.restartInterruptedSeconds) * 1000
+        let store = try MessageStore(
+            directory: configuration.dataDirectory, now: started,
+            interruptedSince: patience == 0 ? nil : Timestamp(milliseconds: started.milliseconds - patience),
+            report: Self.log)
         if store.settledAtStart > 0 {
             Log.info("settled unfinished streams", ["count": String(store.settledAtStart)])
         }
@@ -82,6 +86,15 @@ struct RunningServer {
         signals = try SignalWatcher()
         host = configuration.host
         (threads, port) = try Self.startLoops(context)
+        restartInterrupted()
+    }
+
+    /// Before a client can say that it is ready: one loop asks, so that the order stays that of the messages.
+    private func restartInterrupted() {
+        let answers = context.store.interruptedAnswers
+        guard !answers.isEmpty else { return }
+        Log.info("asking again for interrupted answers", ["count": String(answers.count)])
+        context.mailboxes[0].post(.restart(answers))
     }
 
     private static func log(_ news: StorageNews) {

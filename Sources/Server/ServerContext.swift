@@ -31,6 +31,8 @@ enum LoopMessage: Sendable {
     case stored(ticket: UInt64, StorageResult)
     /// What is wrong with the store, for the request of a probe, and how long it took to find out.
     case probed(ConnectionID, StorageTrouble?, microseconds: Int)
+    /// Ask for these again.
+    case restart([InterruptedAnswer])
     /// Stop accepting, tell the clients.
     case drain
     /// End the streams that still run.

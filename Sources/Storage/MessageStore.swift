@@ -11,6 +11,8 @@ import Wire
 public final class MessageStore: Sendable {
     /// Exchanges that were still running when the last process ended; they are `interrupted` now.
     public let settledAtStart: Int
+    /// Answers that an end of the hub interrupted, and that are to be asked for again; oldest first.
+    public let interruptedAnswers: [InterruptedAnswer]
     let queue = WorkQueue()
     private let lock: DirectoryLock
     private let file: DatabaseFile
@@ -20,9 +22,12 @@ public final class MessageStore: Sendable {
     ///
     /// - Parameter directory: made if it is missing, with mode 0700.
     /// - Parameter now: the wall clock; when the settled exchanges ended.
+    /// - Parameter interruptedSince: an interrupted answer is to be asked for again if it was first asked for then or
+    ///   later; `nil` means none.
     /// - Parameter report: receives what the operator should know of, on a storage thread.
     public init(
-        directory: String, now: Timestamp, report: @escaping @Sendable (StorageNews) -> Void = { _ in }
+        directory: String, now: Timestamp, interruptedSince: Timestamp? = nil,
+        report: @escaping @Sendable (StorageNews) -> Void = { _ in }
     ) throws(StoreError) {
         let lock = try DirectoryLock(directory: directory)
         let path = directory + "/hubbub.db"
@@ -31,6 +36,7 @@ public final class MessageStore: Sendable {
             let (file, writer) = try Self.open(path)
             try Self.migrate(writer, path: path, to: Migrations.all.count)
             settledAtStart = try Self.settle(writer, path: path, now: now)
+            interruptedAnswers = try Self.interruptedAnswers(writer, path: path, since: interruptedSince)
             let first = try Self.openReader(file)
             let second = try Self.openReader(file)
             self.file = file
@@ -186,6 +192,17 @@ extension MessageStore {
             let count = try RoomWriter(connection: connection).settleRunning(at: now)
             try connection.execute("COMMIT")
             return count
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    private static func interruptedAnswers(
+        _ connection: DatabaseConnection, path: String, since: Timestamp?
+    ) throws(StoreError) -> [InterruptedAnswer] {
+        guard let since else { return [] }
+        do throws(SQLiteError) {
+            return try connection.interruptedAnswers(since: since)
         } catch {
             throw StoreError(error, path: path)
         }

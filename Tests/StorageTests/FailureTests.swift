@@ -157,6 +157,33 @@ import Wire
         #expect(try DatabaseConnection(path: copy.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
     }
 
+    @Test func whatWasInterruptedLatelyIsToBeAskedForAgain() throws {
+        let store = try scratch.open()
+        let old = InterruptedAnswer.keyPrefix + "e2"
+        for request: StorageRequest in [
+            .create("r"), .create("gone"), .message("too old", exchange: "e1", at: 9),
+            .message("answered anew", exchange: "e2", at: 10), .message("b", exchange: "e3", at: 11),
+            .message("c", exchange: "e3", opens: false, at: 12), .message("done", exchange: "e4", at: 12),
+            .finish("e4", "done"), .note("for people", exchange: "e5", at: 13),
+            .message("deleted", in: "gone", exchange: "e6", at: 14),
+            .message("answered anew", exchange: "e7", key: old, regenerates: "e2", at: 15),
+            .message("mine", exchange: "e8", key: "k", user: "bob", at: 16),
+        ] {
+            #expect(store.answer(request).isStored)
+        }
+        #expect(store.answer(.deleteRoom(RoomID("gone"), at: .at(20), outcomes: [])).isStored)
+        store.close()
+        let cases: [(Int64?, [String])] = [(nil, []), (10, ["e3", "e8"]), (9, ["e1", "e3", "e8"]), (17, [])]
+        for (since, names) in cases {
+            let next = try MessageStore(directory: scratch.path, now: .at(77), interruptedSince: since.map { .at($0) })
+            defer { next.close() }
+            #expect(next.interruptedAnswers.map(\.exchangeID.text) == names)
+            guard names.count == 2 else { continue }
+            #expect(next.interruptedAnswers.map(\.text) == ["b\nc", "mine"])
+            #expect(next.interruptedAnswers.map(\.userID.text) == ["ada", "bob"])
+        }
+    }
+
     @Test func aStoreThatWasClosedWellHasNothingToSettle() throws {
         try scratch.open().close()
         let again = try scratch.open()

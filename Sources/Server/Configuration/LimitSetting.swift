@@ -31,6 +31,8 @@ struct LimitSetting {
             LimitSetting(key: "no_progress_seconds", field: \.noProgressSeconds, range: 1...secondsMax),
             LimitSetting(key: "coalesce_milliseconds_max", field: \.coalesceMillisecondsMax, range: 0...10_000),
             LimitSetting(key: "drain_seconds", field: \.drainSeconds, range: 0...secondsMax),
+            LimitSetting(
+                key: "restart_interrupted_seconds", field: \.restartInterruptedSeconds, range: 0...secondsMax),
         ]
     }
 }
