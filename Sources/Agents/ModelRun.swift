@@ -25,6 +25,7 @@ final class ModelRun {
     private var transfer: HTTPTransfer?
     private let makeReader: () -> any ModelReader
     private var reader: any ModelReader
+    private var reported: Usage?
     private var errorBody: [UInt8] = []
     private var failedAttempts = 0
     /// A first token has come: no attempt follows this one.
@@ -102,7 +103,7 @@ extension ModelRun {
         do throws(ModelError) {
             try reader.read(bytes, into: &said)
             if reader.tokenCount > tokenCount { tokensCame(first: tokenCount == 0) }
-            guard say(said) else { return }
+            guard say(said), report() else { return }
             if reader.isDone { setDeadline(afterSeconds: Self.lingerSeconds) }
         } catch {
             if say(said) { fail(error) }
@@ -133,8 +134,14 @@ extension ModelRun {
     }
 
     private func end(_ end: AgentEnd) {
-        if let usage = reader.usage { deliver(.usage(usage)) }
-        if !isOver { deliver(.ended(end)) }
+        if report() { deliver(.ended(end)) }
+    }
+
+    /// Delivers what the model has reported since the last time, so that it is known of an answer that is stopped.
+    private func report() -> Bool {
+        guard let usage = reader.usage, usage != reported else { return !isOver }
+        reported = usage
+        return say([.usage(usage)])
     }
 }
 

@@ -103,7 +103,9 @@ extension Room {
         case .text(let bytes): take(bytes, .text, turn)
         case .reasoning(let bytes): take(bytes, .reasoning, turn)
         case .event(let kind, let fields): take(kind, fields, turn)
-        case .usage(let usage): turn.usage = usage
+        case .usage(let usage):
+            turn.usage = usage
+            turn.bytesReported = turn.text.count + turn.reasoning.count + turn.pending.count
         case .ended(let end):
             turn.agentRuns = false
             turn.verdict = turn.verdict ?? outcome(of: end)
@@ -264,7 +266,7 @@ extension Room {
         live.want(.presence)
         flushPending(turn)
         turn.phase = .settling
-        if turn.usage == nil, !turn.text.isEmpty || !turn.reasoning.isEmpty { turn.usage = turn.estimatedUsage }
+        turn.countUsage()
         turn.verdict?.usage = turn.usage
         turn.verdict?.endedAt = now.timestamp
         if case .deleting = phase, turn.settlingSince == 0 { return commitDeletionIfReady() }

@@ -37,6 +37,8 @@ final class Turn {
     /// The agent called a tool and has said nothing since.
     var lastEventWasTool = false
     var usage: Usage?
+    /// Bytes of text and reasoning that `usage` counts.
+    var bytesReported = 0
     /// Tokens that wait for their window to end, all of one kind.
     var pending: [UInt8] = []
     var pendingKind = DeltaKind.text
@@ -107,9 +109,15 @@ extension Turn {
             text: text, reasoning: reasoning, events: record.events)
     }
 
-    /// A token per four bytes, where the model reported nothing.
-    var estimatedUsage: Usage {
-        Usage(completionTokens: (text.count + reasoning.count + 3) / 4, isEstimated: true)
+    /// Counts what the model did not report. Of an answer that was stopped its last report may be of the beginning.
+    func countUsage() {
+        let unreported = text.count + reasoning.count - bytesReported
+        guard unreported > 0, usage == nil || verdict?.status != .completed else { return }
+        let counted = Usage.estimated(bytes: unreported).completionTokens ?? 0
+        usage = Usage(
+            promptTokens: usage?.promptTokens, completionTokens: (usage?.completionTokens ?? 0) + counted,
+            totalTokens: usage?.totalTokens.map { $0 + counted }, model: usage?.model, isEstimated: true)
+        bytesReported += unreported
     }
 
     /// What the messages brought along.

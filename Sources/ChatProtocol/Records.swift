@@ -211,6 +211,11 @@ public struct Usage: Sendable, Equatable {
         self.model = model
         self.isEstimated = isEstimated
     }
+
+    /// A token per four bytes of text and reasoning.
+    public static func estimated(bytes: Int) -> Usage {
+        Usage(completionTokens: (bytes + 3) / 4, isEstimated: true)
+    }
 }
 
 /// Why a stream failed, as stored and shown.

@@ -170,10 +170,13 @@ extension RoomWriter {
         }
         for (row, exchangeID) in running {
             let response = try connection.response(of: row)
+            let bytes = response.text.count + response.reasoning.count
+            let usage = bytes == 0 ? nil : Usage.estimated(bytes: bytes)
             try finish(
                 row,
                 ExchangeOutcome(
-                    exchangeID: exchangeID, outcome: StreamOutcome(status: .interrupted, endedAt: now),
+                    exchangeID: exchangeID,
+                    outcome: StreamOutcome(status: .interrupted, usage: usage, endedAt: now),
                     text: response.text, reasoning: response.reasoning, events: response.events))
         }
         return running.count

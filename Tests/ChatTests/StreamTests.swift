@@ -186,6 +186,31 @@ import Wire
         #expect(usage.number("completion_tokens") == (given ? 7 : 2))
     }
 
+    /// Some models report what they were given at the beginning, and the answer's tokens at its end or all the time.
+    @Test(arguments: [0, 1, 2], [true, false]) func whatAModelDidNotReportBeforeItWasStoppedIsCounted(
+        _ after: Int, _ isCancelled: Bool
+    ) {
+        let world = HubWorld(loops: 2)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        for number in 0...2 {
+            if number == after {
+                world.agent(stream, .usage(Usage(promptTokens: 10, completionTokens: 1, totalTokens: 11, model: "m")))
+            }
+            if number < 2 { world.say(stream, "12345678") }
+        }
+        if isCancelled { client.ask("cancel", ["stream_id": .string(stream)]) } else { world.finish(stream) }
+        let counted = isCancelled ? (2 - after) * 2 : 0
+        let expected = Usage(
+            promptTokens: 10, completionTokens: 1 + counted, totalTokens: 11 + counted, model: "m",
+            isEstimated: counted > 0)
+        #expect(world.store.exchange(of: stream)?.usage == expected)
+        world.expectConsistent()
+    }
+
     @Test func theContextIsTheLastTwentyMessages() {
         let world = HubWorld(loops: 2)
         let room = world.room()

@@ -152,6 +152,7 @@ import Wire
         #expect(history.map { $0.status } == [.completed, .interrupted, .interrupted])
         #expect(history.map { $0.text } == ["whole", "partial", ""])
         #expect(history.map { $0.reasoning } == [nil, "why", nil])
+        #expect(history.map { $0.usage } == [nil, Usage(completionTokens: 3, isEstimated: true), nil])
         #expect(history[1].events == [["id": 1], ["id": 2]])
         #expect(history.map { $0.endedAt } == [.at(4), .at(77), .at(77)])
         #expect(try DatabaseConnection(path: copy.database).first("SELECT count(*) FROM segments") { $0.int(0) } == 0)
