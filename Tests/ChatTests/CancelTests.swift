@@ -45,10 +45,81 @@ import Wire
         world.expectNoPermitTaken()
     }
 
+    /// Said again while the upstream closes, and after the end: one cancel, and always an answer.
+    @Test(arguments: [1, 2, 3], Aim.allCases) func aCancelMayBeRepeated(_ loops: Int, _ aim: Aim) {
+        let (world, room, client) = start(loops)
+        world.agentsConfirm = false
+        client.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        world.say(stream, "part")
+        let devices = (0..<loops).map { world.connect("ann", loop: $0) }
+        for device in devices + [client] {
+            #expect(device.ask("cancel", fields(aim, world, room, key: "m1")).text("state") == "accepted")
+        }
+        #expect(world.cancelled == [stream])
+        world.agent(stream, .ended(.cancelled))
+        for device in devices {
+            let answer = device.ask("cancel", fields(aim, world, room, key: "m1"))
+            #expect(answer.text("state") == "ended")
+            let knowsOne = aim == .stream || aim == .message
+            #expect(answer["status"]?.string == (knowsOne ? "cancelled" : nil))
+        }
+        #expect(client.all("stream-ended").count == 1)
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    /// The upstream is closed, then text and usage are on disk, then everyone is told.
+    @Test(arguments: [1, 2, 3]) func theEndIsToldWhenAllIsDone(_ loops: Int) {
+        let (world, room, client) = start(loops)
+        world.agentsConfirm = false
+        client.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        world.say(stream, "12345")
+        #expect(client.ask("cancel", ["stream_id": .string(stream)]).text("state") == "accepted")
+        #expect(world.cancelled == [stream])
+        #expect(client.all("stream-ended").isEmpty, "the upstream has not confirmed")
+        world.storeAnswers = false
+        world.agent(stream, .ended(.cancelled))
+        #expect(client.all("stream-ended").isEmpty, "the outcome is not on disk")
+        world.releaseStore()
+        let usage: JSONObject = ["completion_tokens": 2, "estimated": true]
+        #expect(client.last("stream-ended")["usage"]?.object == usage)
+        let row = world.store.exchange(of: stream)
+        #expect(row?.status == .cancelled && row?.text == "12345")
+        #expect(row?.usage == Usage(completionTokens: 2, isEstimated: true))
+        world.expectConsistent()
+        world.expectNoPermitTaken()
+    }
+
+    @Test(arguments: [1, 2]) func aCancelThatCannotBeLookedUpIsAnswered(_ loops: Int) {
+        let (world, room, client) = start(loops)
+        let session = client.openSession(room)
+        client.ask("close-session", ["session_id": .string(session)])
+        client.send(room, "hello", key: "m1")
+        let stream = world.lastStream
+        world.finish(stream)
+        let aims: [JSONObject] = [
+            ["stream_id": .string(stream)], ["session_id": .string(session)],
+            ["room_id": .string(room), "message_id": "m1"],
+        ]
+        let elsewhere = HubWorld(loops: loops, seed: 5, before: world)
+        let late = elsewhere.connect()
+        elsewhere.store.fails = { _ in true }
+        for aim in aims { #expect(late.ask("cancel", aim).text("code") == "STORAGE_UNAVAILABLE") }
+        elsewhere.store.fails = { _ in false }
+        let answers = aims.map { late.ask("cancel", $0) }
+        #expect(answers.map { $0.text("state") } == ["ended", "", "ended"])
+        #expect(answers.map { $0.text("status") } == ["completed", "", "completed"])
+        #expect(answers[1].text("code") == "NOT_FOUND")
+        elsewhere.expectConsistent()
+    }
+
     @Test func whatIsNotThereIsNotFound() {
         let (world, room, client) = start(2)
         for fields: JSONObject in [
             ["stream_id": "stream_00ffabcdef"], ["stream_id": "nonsense"], ["room_id": "room_none"],
+            ["session_id": "session_00ffabcdef"], ["session_id": "nonsense"],
             ["room_id": .string(room), "message_id": "never"],
         ] {
             #expect(client.ask("cancel", fields).text("code") == "NOT_FOUND")

@@ -219,7 +219,7 @@ class CancelSoak(Soak):
         self.counts["cancels from another device"] += not is_speakers
         self.running.append(sum(len(talk.devices[0].streams) for talk in self.talks))
         done = len(self.running)
-        if done % 100 == 0:
+        if done % 100 == 0 and done <= self.cancels:
             self.report(f"cancel {done} of {self.cancels}: {self.running[-1]} streams run")
 
     # Comparing.
