@@ -18,6 +18,8 @@ import httpx
 DEADLINE_SECONDS = 30
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("HUBBUB_BINARY") or str(REPOSITORY / ".build/debug/hubbub")
+# For what only optimised code shows.
+RELEASE_BINARY = os.environ.get("HUBBUB_RELEASE_BINARY") or str(REPOSITORY / ".build/release/hubbub")
 
 
 def environment(**extra):
@@ -73,12 +75,14 @@ class Hub:
     # A test that damages the database for good says so here.
     is_damaged = False
 
-    def __init__(self, directory, *arguments, config=None, data=None, loops=2, env=None, names_data=True, port=0):
+    def __init__(
+            self, directory, *arguments, config=None, data=None, loops=2, env=None, names_data=True, port=0,
+            binary=BINARY):
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self.data = pathlib.Path(data or directory / "data")
         self.stderr_path = directory / "stderr"
-        command = [BINARY, "serve", "--port", str(port)]
+        command = [binary, "serve", "--port", str(port)]
         if names_data:
             command += ["--data", str(self.data)]
         if loops is not None:

@@ -37,6 +37,11 @@ class RawConnection:
     def __exit__(self, *_):
         self._socket.close()
 
+    def detach(self):
+        """The socket, which does not block from now on, and what was received and not read."""
+        self._socket.setblocking(False)
+        return self._socket, self._buffer
+
     def send(self, data):
         """Sends; a hub that has refused already and closed is no fault."""
         try:

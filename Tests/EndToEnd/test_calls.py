@@ -1,0 +1,79 @@
+"""What a token costs the hub in calls, counted: one send for each watcher, and nothing else for any of them.
+
+Counted on the release binary, since unoptimised code allocates where its loops do not show it.
+"""
+
+import json
+import os
+import statistics
+
+import pytest
+
+from call_counter import CallCounter, Calls
+from crowd import Crowd
+from hub_process import RELEASE_BINARY
+
+TOKENS = 40
+TOKEN_BYTES = 120
+WATCHERS = [10, 100, 1000]
+# Of one token, whoever watches: to take what releases it, to merge, encode and log it, and to store it now and then.
+ALLOCATIONS_MAX = 30
+TIMER_ALLOCATIONS = 5
+# Nothing is merged by time, so that a token is a delivery.
+LIMITS = {"coalesce_milliseconds_max": 0, "drain_seconds": 0}
+
+
+def count(start_hub, open_client, directory, watchers):
+    """The loop's calls up to each of some tokens, each said when all watchers have the one before."""
+    assert os.path.exists(RELEASE_BINARY), "there is no release binary; './dev build' makes it"
+    counter = CallCounter(directory)
+    hub = start_hub(
+        "--synthetic", loops=1, env=counter.environment, config={"limits": LIMITS}, binary=RELEASE_BINARY)
+    room_id = hub.create_room()
+    author = open_client(hub)
+    author.join(room_id)
+    calls = []
+    with Crowd(hub, room_id, watchers - 1) as crowd:
+        script = json.dumps({"window": 1, "token_bytes": TOKEN_BYTES})
+        stream = author.ask("send", room_id=room_id, text=script, agent_type="synthetic")["stream_id"]
+        # The room's states are quiet once they say that the agent answers.
+        author.find(
+            lambda frame: any(agent["state"] == "answering" for agent in frame.get("agents", [])), "its presence")
+        for number in range(1, TOKENS + 12):
+            author.wait_text(stream, number * TOKEN_BYTES)
+            crowd.wait_chunks(number)
+            calls.append(counter.calls)
+            author.post("release", stream_id=stream, tokens=1)
+    # With the first ones grows what is kept for the others.
+    return calls[-TOKENS - 1:]
+
+
+def per_token(calls):
+    """What the typical token costs, without what happens only now and then."""
+    differences = [map(int.__sub__, after, before) for before, after in zip(calls, calls[1:])]
+    return Calls(*map(statistics.median, zip(*differences)))
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """By the number of watchers."""
+    return {}
+
+
+@pytest.mark.parametrize("watchers", WATCHERS)
+def test_a_token_is_one_send_for_each_watcher(start_hub, open_client, tmp_path, counted, watchers):
+    calls = counted[watchers] = count(start_hub, open_client, tmp_path, watchers)
+    assert calls[-1].sends - calls[0].sends == TOKENS * watchers
+    assert per_token(calls).sends == watchers
+
+
+def test_nothing_else_is_done_for_a_watcher(counted):
+    few, some, many = (per_token(counted[watchers]) for watchers in WATCHERS)
+    for more in (some, many):
+        # A timer may come between two tokens of a large room, which takes longer; a watcher adds nothing.
+        assert abs(more.allocations - few.allocations) <= TIMER_ALLOCATIONS
+    for cost in (few, some, many):
+        # One frame that releases the token, and a sleep, or two with a timer.
+        assert cost.receives == 1 and cost.waits <= 2 and cost.controls == cost.reads == cost.writes == 0
+    for calls in counted.values():
+        assert calls[-1].allocations - calls[0].allocations <= ALLOCATIONS_MAX * TOKENS
