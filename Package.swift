@@ -45,7 +45,7 @@ let package = Package(
         .executableTarget(
             name: "hubbub", dependencies: ["Server", "Storage", "Telemetry", "CLinux"], swiftSettings: swiftSettings),
         .executableTarget(
-            name: "loadtest", dependencies: ["Wire", "ChatProtocol", "CLinux"], path: "loadtest",
+            name: "loadtest", dependencies: ["Wire", "ChatProtocol", "Chat", "CLinux"], path: "loadtest",
             exclude: ["floor.c", "RESULTS.md"], swiftSettings: swiftSettings),
 
         tests("WireTests", ["Wire"]),
@@ -55,7 +55,7 @@ let package = Package(
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),
-        tests("LoadTestTests", ["loadtest", "ChatProtocol", "Wire", "CLinux"]),
+        tests("LoadTestTests", ["loadtest", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("TidyTests", []),
     ],
     swiftLanguageModes: [.v6]

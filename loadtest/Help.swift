@@ -28,8 +28,9 @@ enum Help {
             return """
                 usage: loadtest SCENARIO [OPTION...]
                        loadtest compare --hub PATH --floor PATH [OPTION...]
+                       loadtest structures [OPTION...]
                        loadtest report A.json [B.json] [--html FILE]
-                       loadtest help [SCENARIO|compare|report]
+                       loadtest help [SCENARIO|compare|structures|report]
 
                 Scenarios:
                 \(list)
@@ -37,6 +38,7 @@ enum Help {
                 """
         }
         if name == "compare" { return CompareOptions.help }
+        if name == "structures" { return Structures.help }
         if name == "report" { return ReportOptions.help + "\n" }
         let scenario = try Scenario.named(name)
         let knobs = scenario.knobs.map { knob, value in

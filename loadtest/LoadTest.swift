@@ -36,6 +36,9 @@ struct LoadTest {
                 try compare(options)
                 return true
             }
+        case "structures":
+            let structures = try Structures(rest)
+            return { () throws(Failure) in try structures.run() }
         case "report":
             let options = try ReportOptions(rest)
             return { () throws(Failure) in

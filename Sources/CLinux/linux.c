@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include <malloc.h>
 #include <sys/syscall.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -51,4 +52,9 @@ int hb_rename_new(const char *from, const char *to) {
     // A file system that cannot do it in one step can do it in two.
     if (link(from, to) != 0) return -1;
     return unlink(from);
+}
+
+int64_t hb_allocated_bytes(void) {
+    struct mallinfo2 use = mallinfo2();
+    return (int64_t)(use.uordblks + use.hblkhd);
 }

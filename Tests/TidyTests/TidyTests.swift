@@ -23,7 +23,7 @@ struct TidyTests {
             "Telemetry", "Wire",
         ],
         "hubbub": ["CLinux", "Glibc", "Server", "Storage", "Synchronization", "Telemetry"],
-        "loadtest": ["CLinux", "ChatProtocol", "Glibc", "Synchronization", "Wire"],
+        "loadtest": ["CLinux", "Chat", "ChatProtocol", "Glibc", "Synchronization", "Wire"],
     ]
 
     private static let topLevelNames: Set<String> = [

@@ -9,7 +9,7 @@ extension RunReport {
         if !figures.isEmpty { parts.append(figureTable.text) }
         if !checks.isEmpty { parts.append(checkTable.text) }
         if checks.contains(where: { !$0.mismatches.isEmpty }) { parts.append(mismatchTable.text) }
-        parts.append((notes + [clientSentence]).map { $0 + "\n" }.joined())
+        parts.append((notes + (client.connections > 0 ? [clientSentence] : [])).map { $0 + "\n" }.joined())
         return parts.joined(separator: "\n")
     }
 
