@@ -3,7 +3,8 @@ struct CompareOptions {
     static let help = """
         usage: loadtest compare --hub PATH --floor PATH [OPTION...]
           plays scenarios on the hub and on the C floor in turn, on one core, and divides
-          --cases A,B     only cases whose names begin so: \(caseNames)
+          --cases A,B     only cases whose names begin so: \(caseNames(ofHubAndFloor: true));
+                          or, of the hub with and without something: \(caseNames(ofHubAndFloor: false))
           --pairs N       runs of each case, hub and floor in turn (5)
           --seconds S     how long each run measures (1)
           --json FILE     write the report as JSON
@@ -12,8 +13,9 @@ struct CompareOptions {
 
         """
 
-    private static var caseNames: String {
-        ComparedCase.all(isQuick: false).map(\.name).joined(separator: ", ")
+    private static func caseNames(ofHubAndFloor isOfBoth: Bool) -> String {
+        let cases = ComparedCase.all(isQuick: false).filter { ($0.first.name == Contender.hub.name) == isOfBoth }
+        return cases.map(\.name).joined(separator: ", ")
     }
 
     /// The hub's binary.
@@ -46,6 +48,11 @@ struct CompareOptions {
             case "--quick": break
             default: throw Failure("unknown option \(flag)\n\(Self.help)")
             }
+        }
+        if !arguments.contains("--cases") { cases = cases.filter { $0.first.name == Contender.hub.name } }
+        let contenders = Set(cases.map { [$0.first.name, $0.second.name] })
+        guard contenders.count == 1 else {
+            throw Failure("these cases have different contenders: \(contenders.sorted { $0[0] < $1[0] })")
         }
         guard !hub.isEmpty, !floor.isEmpty else { throw Failure("--hub and --floor are needed\n\(Self.help)") }
     }

@@ -37,7 +37,7 @@ extension Scenario {
 
         let chatter = Chatter(
             run, chats, run.script, sendsPerSecond: run.number(.sends), cancelShare: run.number(.cancels))
-        let readers = SlowReaders(run.engine, slow, bytesPerSecond: run.number(.slowBytes))
+        let readers = SlowReaders(run.engine, slow, run.probe, bytesPerSecond: run.number(.slowBytes))
         let droppers = Droppers(
             run, others, dropsPerSecond: run.number(.drops), awaySecondsMax: run.number(.away))
         let storm = Storm(run, size: run.whole(.storm), tally: run.addTally("the crowds"))

@@ -4,10 +4,12 @@ import Wire
 extension ServerProcess {
     /// A hub with the synthetic agent and the echo.
     ///
-    /// - Parameter limits: other limits than its own, by name.
+    /// - Parameters:
+    ///   - hasOwnCore: `nil`: if one is enough.
+    ///   - limits: other limits than its own, by name.
     static func hub(
-        _ binary: String, loops: Int, limits: [(name: String, value: Int64)], in directory: ScratchDirectory,
-        name: String = "hub"
+        _ binary: String, loops: Int, hasOwnCore: Bool? = nil, limits: [(name: String, value: Int64)],
+        in directory: ScratchDirectory, name: String = "hub"
     ) throws(Failure) -> ServerProcess {
         // A load test has many users, each with little to do, and ends without waiting.
         var fields: JSONObject = ["drain_seconds": 0, "streams_per_node": 100_000]
@@ -18,7 +20,7 @@ extension ServerProcess {
             [
                 binary, "serve", "--port", "0", "--loops", String(loops), "--data", "\(directory.path)/\(name)",
                 "--config", "\(directory.path)/\(name).json", "--synthetic", "--diagnostics",
-            ], hasOwnCore: loops == 1, name: name, in: directory)
+            ], hasOwnCore: hasOwnCore ?? (loops == 1), name: name, in: directory)
     }
 
     static func floor(
