@@ -34,7 +34,7 @@ struct Knob: Hashable, Sendable {
 
     // Who reads badly.
     static let slowShare = Knob("slow-share", 0...1, isWhole: false, "share of the watchers that read slowly")
-    static let slowBytes = Knob("slow-bytes", 100...1_000_000_000, "bytes a second that each of those reads")
+    static let slowBytes = Knob("slow-bytes", 0...1_000_000_000, "bytes a second of each; 0: as many as come")
     static let slowBuffer = Knob("slow-buffer", 1024...16_777_216, "bytes of their kernel's receive buffer")
     static let drops = Knob("drops", 0.01...100_000, isWhole: false, "watchers a second that lose their connection")
     static let away = Knob("away", 0...600, isWhole: false, "seconds that each is away at most")

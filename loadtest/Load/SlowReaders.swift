@@ -21,7 +21,9 @@ final class SlowReaders {
         allowances = watchers.map { _ in 0 }
     }
 
+    /// Begins to read slowly, where a rate was given.
     func begin() {
+        guard bytesPerSecond > 0 else { return }
         for watcher in watchers { watcher.isThrottled = true }
         lastTick = Clock.now()
         (kernelBefore, serverBefore) = (KernelMemory.tcpBytes, probe?.ownMemoryBytes ?? 0)

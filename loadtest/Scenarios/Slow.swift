@@ -9,7 +9,7 @@ extension Scenario {
             receive buffer, the others as fast as they can; their figures are apart. The slow ones' latency is the age \
             of what they read. What the slow ones may cost in memory, and how old what they read may be, is worked out \
             and held. In the end they read on at full speed, and must have the same text as everyone. What the others' \
-            latency is to be compared with is a run with --slow-share 0: 'compare --cases slow' does both in turn.
+            latency is to be compared with is a run with --slow-bytes 0: 'compare --cases slow' does both in turn.
             """,
         knobs: [
             (.watchers, 1000), (.slowShare, 0.2), (.slowBytes, 2000), (.slowBuffer, 4096), (.rate, 4),
@@ -22,13 +22,13 @@ extension Scenario {
         var slow: [Watcher] = []
         let rooms = try run.hub.open(rooms: 1, watchers: run.whole(.watchers)) { watcher in
             guard slow.count < slowCount else { return }
-            watcher.receiveBufferBytes = run.whole(.slowBuffer)
+            if run.number(.slowBytes) > 0 { watcher.receiveBufferBytes = run.whole(.slowBuffer) }
             watcher.count(in: tally)
             slow.append(watcher)
         }
         let readers = SlowReaders(run.engine, slow, run.probe, bytesPerSecond: run.number(.slowBytes))
         try run.talk(run.script, in: rooms, startingWithin: 0) {
-            run.hold(readers, slow.isEmpty ? nil : tally, in: rooms[0])
+            run.hold(readers, slow.isEmpty || run.number(.slowBytes) == 0 ? nil : tally, in: rooms[0])
             readers.stop()
         } meanwhile: { (_) throws(Failure) in
             readers.begin()
