@@ -31,8 +31,8 @@ struct ComparedCase {
             } + [
                 stream(rooms: rooms, rate: 50, cpu: .atMost(0.6), latency: nil),
                 stream(rooms: rooms, rate: 5, cpu: nil, latency: .atMost(1.1)),
-                slow("slow-steady", watchers: isQuick ? 20 : 1000, rate: 4),
-                slow("slow-flooded", watchers: isQuick ? 20 : 1000, rate: 40),
+                slow("slow-steady", watchers: isQuick ? 20 : 1000, rate: isQuick ? 15 : 4),
+                slow("slow-flooded", watchers: isQuick ? 20 : 1000, rate: isQuick ? 150 : 40),
                 loops("loops-unmerged", rooms: rooms, rate: 50, limits: [("coalesce_milliseconds_max", 0)]),
                 loops("loops-merged", rooms: rooms, rate: 50, limits: []),
             ]
@@ -94,8 +94,9 @@ struct ComparedCase {
             ])
     }
 
-    /// What it costs that rooms and sockets are on two loops: neither hub has a core to itself. Where tokens are merged,
-    /// two loops, each with half the load, merge fewer of them, since the window follows a loop's load.
+    /// What it costs that rooms and sockets are on two loops: neither hub has a core to itself.
+    ///
+    /// Where tokens are merged, two loops, each with half the load, merge fewer: the window follows a loop's load.
     private static func loops(
         _ name: String, rooms: Int, rate: Double, limits: [(name: String, value: Int64)]
     ) -> ComparedCase {
