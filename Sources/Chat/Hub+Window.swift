@@ -23,10 +23,11 @@ extension Hub {
         return true
     }
 
-    /// The window has ended: what waited leaves with the turn of the loop.
+    /// The window has ended: what waited is appended at once, so that a token of the same instant waits for the next.
     func endWindow() {
         for (room, turn) in heldBack {
             turn.isHeldBack = false
+            room.flushPending(turn)
             touch(room)
         }
         heldBack.removeAll(keepingCapacity: true)

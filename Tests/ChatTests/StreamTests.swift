@@ -156,6 +156,24 @@ import Wire
         world.finish(world.lastStream)
     }
 
+    @Test func aTokenOfTheInstantAtWhichTheWindowEndsWaitsForTheNextAlone() {
+        let world = HubWorld(loops: 1)
+        world.gauges.report(deliveriesPerSecond: 1_000_000, of: 0)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        world.say(world.lastStream, "a")
+        world.say(world.lastStream, "b")
+        world.hubs[0].timerFired(.window, now: world.now)
+        world.say(world.lastStream, "c")
+        #expect(client.all("chunk").map { $0.text("delta") } == ["a", "b"])
+        world.advance(milliseconds: 80)
+        #expect(client.all("chunk").map { $0.text("delta") } == ["a", "b", "c"])
+        world.finish(world.lastStream)
+        world.expectConsistent()
+    }
+
     @Test func mergingTokensDoesNotMakeTheLoadSeemLess() {
         let world = HubWorld(loops: 1)
         let room = world.room()

@@ -12,7 +12,7 @@ final class BareHub {
     private let gauges = NodeGauges()
     private var plan = WritePlan()
     private var instant: UInt64 = 1_000_000_000
-    private var timers: [(at: UInt64, room: RoomID?)] = []
+    private var timers: [(at: UInt64, timer: HubTimer)] = []
     private var opened: Int32 = 0
     /// Writes so far that had something in them: to readers that share a position, and to others.
     private(set) var broadcasts = 0
@@ -71,8 +71,8 @@ final class BareHub {
         instant += nanoseconds
         let due = timers.filter { $0.at <= instant }
         timers.removeAll { $0.at <= instant }
-        for timer in due {
-            hub.timerFired(timer.room, now: now)
+        for (_, timer) in due {
+            hub.timerFired(timer, now: now)
             turn()
         }
     }
@@ -113,7 +113,7 @@ final class BareHub {
         switch effect {
         case .storage(let request, let ticket): hub.stored(answer(to: request), ticket: ticket, now: now)
         case .startAgent(let turn): streams.append(turn.streamID)
-        case .timer(let room, let instant): timers.append((instant, room))
+        case .timer(let timer, let instant): timers.append((instant, timer))
         case .answerHTTP, .beginEvents, .cancelAgent, .close, .pauseReading, .post, .releaseTokens, .resumeReading:
             break
         }
