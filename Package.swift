@@ -48,10 +48,13 @@ let package = Package(
             name: "loadtest", dependencies: ["Wire", "ChatProtocol", "Chat", "CLinux"], path: "loadtest",
             exclude: ["floor.c", "RESULTS.md"], swiftSettings: swiftSettings),
 
+        .target(
+            name: "ChatDoubles", dependencies: ["Chat", "ChatProtocol", "Wire"], path: "Tests/ChatDoubles",
+            swiftSettings: swiftSettings),
         tests("WireTests", ["Wire"]),
         tests("ReactorTests", ["Reactor", "Telemetry", "CLinux"]),
         tests("ChatProtocolTests", ["ChatProtocol", "Wire"]),
-        tests("ChatTests", ["Chat", "ChatProtocol", "Wire"]),
+        tests("ChatTests", ["Chat", "ChatDoubles", "ChatProtocol", "Wire"]),
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),

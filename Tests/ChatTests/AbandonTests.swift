@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Answers that nobody watches, in rooms that want those stopped.
 @Suite struct AbandonTests {

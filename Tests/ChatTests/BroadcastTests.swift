@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Readers that have everything share one position; whoever lags or has something of its own leaves them for a while.
 @Suite struct BroadcastTests {

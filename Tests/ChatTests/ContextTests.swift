@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// What agents remember, and what a cleared history leaves.
 @Suite struct ContextTests {

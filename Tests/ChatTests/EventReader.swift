@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// A browser's side of one event stream: it reads as fast as its budget allows and checks what it reads.
 final class EventReader {

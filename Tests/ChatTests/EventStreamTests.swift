@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Answers as event streams: one text, whatever happens to the reader.
 @Suite struct EventStreamTests {

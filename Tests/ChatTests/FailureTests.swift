@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Storage that fails, a server that stops.
 @Suite struct FailureTests {

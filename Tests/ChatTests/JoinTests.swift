@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Recovery is either gap-free or an explicit snapshot.
 @Suite struct JoinTests {

@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Who belongs to a room, and what they may do in it.
 @Suite struct MemberTests {

@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Clients that ask for more than they take: the hub stops reading from them, and goes on when they have caught up.
 @Suite struct PressureTests {

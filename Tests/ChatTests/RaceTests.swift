@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Orders of events that once went wrong; the simulator found each of them.
 @Suite struct RaceTests {

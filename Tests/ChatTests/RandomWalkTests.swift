@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Everything at once, by seed: whatever happens, nobody's text has a hole and in the end nothing is left over.
 @Suite struct RandomWalkTests {

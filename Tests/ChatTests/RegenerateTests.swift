@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Answers that are made anew.
 @Suite struct RegenerateTests {

@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Answers that the last process's end interrupted.
 @Suite struct RestartTests {

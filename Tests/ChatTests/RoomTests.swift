@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Making, changing, deleting and loading rooms; news for those who have not joined.
 @Suite struct RoomTests {

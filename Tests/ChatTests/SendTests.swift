@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Idempotency, busy sessions and permits.
 @Suite struct SendTests {

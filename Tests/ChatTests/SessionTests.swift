@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// Sessions open, are used, expire and close.
 @Suite struct SessionTests {

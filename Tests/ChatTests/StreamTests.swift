@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// A message's way: stored, acknowledged, streamed to everyone, ended.
 @Suite struct StreamTests {

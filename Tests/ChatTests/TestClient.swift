@@ -3,6 +3,7 @@ import Testing
 import Wire
 
 @testable import Chat
+@testable import ChatDoubles
 
 /// What a client holds of a room, built from frames alone.
 struct RoomView {
@@ -86,20 +87,12 @@ final class TestClient {
         world.run()
     }
 
-    /// The one place that knows how frames look: RFC 6455 section 5.2, unmasked, in one piece.
     private func parse() {
         var start = 0
-        while received.count - start >= 2 {
-            let short = Int(received[start + 1])
-            let extended = short == 126 ? 2 : short == 127 ? 8 : 0
-            guard received.count - start >= 2 + extended else { break }
-            let digits = received[(start + 2)..<(start + 2 + extended)]
-            let length = extended == 0 ? short : digits.reduce(0) { $0 << 8 | Int($1) }
-            let end = start + 2 + extended + length
-            guard received.count >= end else { break }
-            check(received[start] == 0x81 && short < 128, "not a whole text frame")
-            take(Array(received[(start + 2 + extended)..<end]))
-            start = end
+        while let frame = ServerBytes.nextFrame(received, from: start) {
+            check(frame.first == ServerBytes.text, "not a whole text frame")
+            take(Array(received[frame.payload]))
+            start = frame.payload.upperBound
         }
         received.removeFirst(start)
     }
