@@ -42,7 +42,8 @@ extension Room {
     func send(_ request: SendRequest, _ command: Command) {
         guard let command = knowingRegenerated(request, command) else { return }
         let wanted = sessionID(for: request, command)
-        guard sessions.contains(where: { $0.id == wanted }) else { return search(for: wanted, command) }
+        let isSought = searches.contains { $0.sessionID == wanted }
+        guard !isSought, sessions.contains(where: { $0.id == wanted }) else { return search(for: wanted, command) }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
             guard pending.message.text.utf8.elementsEqual(request.text.utf8) else {
                 return refuse(command, .idempotencyConflict)

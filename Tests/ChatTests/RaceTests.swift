@@ -242,6 +242,20 @@ import Wire
         world.expectNoPermitTaken()
     }
 
+    @Test func aSessionThatIsMetMeanwhileLetsNothingOvertake() {
+        let (world, client, room, session) = restarted()
+        world.request(.getSession(SessionID(session)))
+        client.postSend(room, "one", key: "m1", ["session_id": .string(session)])
+        world.run()
+        world.answerFirst { if case .findSession = $0 { true } else { false } }
+        client.postSend(room, "two", key: "m2", ["session_id": .string(session)])
+        world.run()
+        world.releaseStore()
+        #expect(client.rooms[room]?.messages == ["one", "two"])
+        client.ask("cancel", ["room_id": .string(room)])
+        world.expectConsistent()
+    }
+
     @Test func whatEndedWhileAContextWasReadIsRemembered() {
         let world = HubWorld(loops: 1)
         let room = world.room()
