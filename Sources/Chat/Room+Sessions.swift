@@ -144,11 +144,17 @@ extension Room {
         }
     }
 
+    /// What has ended for everyone but on disk could not be removed there, and would come back.
     func clearHistory(of sessionID: SessionID?, _ command: Command) {
+        guard !unstored.contains(where: { (sessionID ?? $0.record.sessionID) == $0.record.sessionID }) else {
+            return answer(command, .failure(.storageUnavailable))
+        }
+        clearings += 1
         ask(.clearHistory(id, sessionID), .clearing(command))
     }
 
     func historyCleared(_ command: Command, _ result: StorageResult) {
+        clearings -= 1
         guard case .cleared(let count) = result, case .clearHistory(_, let sessionID) = command.request else {
             return answer(command, .failure(.storageUnavailable))
         }

@@ -277,7 +277,7 @@ extension Room {
 
     func settled(_ turn: Turn, _ result: StorageResult) {
         if case .stored = result { return end(turn) }
-        guard now.instant < turn.settlingSince + Self.settleNanosecondsMax else {
+        guard now.instant < turn.settlingSince + Self.settleNanosecondsMax || clearings > 0 else {
             turn.verdict = StreamOutcome(
                 status: .failed, usage: turn.usage,
                 error: StreamError(code: .storageUnavailable, message: "the answer could not be stored"),

@@ -81,6 +81,8 @@ final class Room {
     var searches: [SessionSearch] = []
     /// Turns that have ended for everyone, but on disk: storage failed for too long. Their outcomes are tried again.
     var unstored: [Turn] = []
+    /// Clearings of the history that are on their way to disk: until they are there no outcome is given up.
+    var clearings = 0
     var snapshot: KeptSnapshot?
     var live = LiveState()
 

@@ -46,6 +46,43 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func nothingIsClearedThatHasEndedForEveryoneButTheDisk() {
+        let (world, room, client) = start(1)
+        client.send(room, "hello", key: "m1")
+        world.store.fails = { if case .finishExchange = $0 { true } else { false } }
+        world.finish(world.lastStream)
+        world.advance(milliseconds: 11_000)
+        #expect(client.last("stream-ended").text("status") == "failed")
+        #expect(client.ask("clear-history", ["room_id": .string(room)]).text("code") == "STORAGE_UNAVAILABLE")
+        world.store.fails = { _ in false }
+        world.advance(milliseconds: 5_000)
+        #expect(client.ask("clear-history", ["room_id": .string(room)])["conversations_cleared"] == 1)
+        #expect(world.store.exchanges.isEmpty)
+        world.expectConsistent()
+    }
+
+    @Test func nothingIsGivenUpWhileTheHistoryIsCleared() {
+        let (world, room, client) = start(1)
+        client.send(room, "hello", key: "m1")
+        let isOutcome = { (request: StorageRequest) in if case .finishExchange = request { true } else { false } }
+        world.store.fails = isOutcome
+        world.finish(world.lastStream)
+        world.advance(milliseconds: 9_900)
+        world.storeAnswers = false
+        client.post("clear-history", ["room_id": .string(room), "id": "h1"])
+        world.advance(milliseconds: 2_000)
+        world.answerFirst(isOutcome)
+        #expect(client.all("stream-ended").isEmpty)
+        world.store.fails = { _ in false }
+        world.releaseStore()
+        world.advance(milliseconds: 1_000)
+        #expect(client.answer(to: "h1")["conversations_cleared"] == 0)
+        #expect(client.last("stream-ended").text("status") == "completed")
+        client.join(room)
+        #expect(client.rooms[room]?.messages == ["hello"])
+        world.expectConsistent()
+    }
+
     @Test func aCheckpointIsTriedAgain() {
         let (world, room, client) = start(1)
         client.send(room, "hello", key: "m1")
