@@ -55,6 +55,8 @@ let package = Package(
         tests("ReactorTests", ["Reactor", "Telemetry", "CLinux"]),
         tests("ChatProtocolTests", ["ChatProtocol", "Wire"]),
         tests("ChatTests", ["Chat", "ChatDoubles", "ChatProtocol", "Wire"]),
+        tests(
+            "SimulationTests", ["Chat", "ChatDoubles", "ChatProtocol", "Wire"], exclude: ["Tool", "Faults"]),
         tests("StorageTests", ["Storage", "Chat", "ChatProtocol", "Wire"]),
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),
