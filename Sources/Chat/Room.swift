@@ -272,6 +272,7 @@ final class Room {
         history = head.history
         nextBefore = head.nextBefore
         live.reads = head.reads
+        if !live.reads.isEmpty { live.want(.read) }
         meet(
             SessionRecord(
                 sessionID: record.defaultSessionID, userID: nil, roomID: id, createdAt: record.createdAt,

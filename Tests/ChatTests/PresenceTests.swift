@@ -120,6 +120,25 @@ import Wire
         #expect(users(bob, "typing", room) == [])
     }
 
+    @Test(arguments: [1, 2]) func whoComesAfterARestartLearnsWhatWasRead(_ loops: Int) {
+        let before = HubWorld(loops: loops)
+        let room = before.room()
+        let bob = before.connect("bob")
+        bob.join(room)
+        bob.send(room, "hello", key: "m1")
+        before.finish(before.lastStream)
+        let exchange = bob.last("message").text("exchange_id")
+        bob.post("read", ["room_id": .string(room), "exchange_id": .string(exchange)])
+        before.run()
+        let world = HubWorld(loops: loops, seed: 2, before: before)
+        let client = world.connect(loop: loops - 1)
+        client.join(room)
+        let mark = client.states["read"]?[room]?["marks"]?.array?.first?.object
+        #expect(mark?["user_id"] == "bob")
+        #expect(mark?["exchange_id"]?.string == exchange)
+        world.expectConsistent()
+    }
+
     @Test func readMarksMoveForwardAndCountWhatIsUnread() {
         let world = HubWorld(loops: 2)
         let ann = world.connect("ann")
