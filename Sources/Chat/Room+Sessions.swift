@@ -175,13 +175,22 @@ extension Room {
 
     func reloadHistory() {
         reloads += 1
+        reloadAt = nil
         ask(.loadRoom(id), .reload(reloads))
+    }
+
+    func reloadIfDue() {
+        if let reloadAt, now.instant >= reloadAt { reloadHistory() }
     }
 
     /// - Parameter number: only what was asked for last counts. An answer to an earlier question may come behind it and
     ///   show what was removed meanwhile.
     func historyReloaded(_ result: StorageResult, _ number: Int) {
-        guard case .room(let head?) = result, number == reloads else { return }
+        guard number == reloads else { return }
+        guard case .room(let head?) = result else {
+            reloadAt = now.instant + Self.settleRetryNanoseconds
+            return
+        }
         let running = Set(turns.map(\.exchangeID))
         let ended = Dictionary(history.map { ($0.exchangeID, $0) }, uniquingKeysWith: { $1 })
         let newest = head.history.map { commit(of: $0.exchangeID) }.max() ?? 0

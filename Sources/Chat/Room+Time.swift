@@ -14,6 +14,7 @@ extension Room {
         expireSessions()
         storeLate()
         stopIfAbandoned()
+        reloadIfDue()
         forEachTurn { turn in
             if !turn.isHeldBack { flushPending(turn) }
             checkpointIfDue(turn)

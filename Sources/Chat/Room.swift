@@ -89,6 +89,8 @@ final class Room {
     var isTouched = false
     /// How often the history was asked for anew.
     var reloads = 0
+    /// When it is asked for once more: storage failed.
+    var reloadAt: UInt64?
     var isQueuedIdle = false
     /// When the room was last of use to anyone; `nil` while it is.
     var idleSince: UInt64?
@@ -365,7 +367,7 @@ final class Room {
     }
 
     private func setTimer() {
-        var deadline = earliest(live.nextDeadline, abandonDeadline)
+        var deadline = earliest(earliest(live.nextDeadline, abandonDeadline), reloadAt)
         forEachTurn { deadline = earliest(deadline, nextDeadline($0)) }
         for turn in unstored { deadline = earliest(deadline, turn.settleRetryAt) }
         for session in sessions { deadline = earliest(deadline, nextDeadline(session)) }

@@ -61,6 +61,25 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func aHistoryThatCouldNotBeReadAnewIsReadLater() {
+        let (world, room, client) = start(1)
+        client.send(room, "hello", key: "m1")
+        world.finish(world.lastStream)
+        let exchange = client.last("message").text("exchange_id")
+        client.post("read", ["room_id": .string(room), "exchange_id": .string(exchange)])
+        world.run()
+        func marks() -> Int? { client.states["read"]?[room]?["marks"]?.array?.count }
+        #expect(marks() == 1)
+        world.store.fails = { if case .loadRoom = $0 { true } else { false } }
+        client.ask("clear-history", ["room_id": .string(room)])
+        world.advance(milliseconds: 2_000)
+        #expect(marks() == 1)
+        world.store.fails = { _ in false }
+        world.advance(milliseconds: 2_000)
+        #expect(marks() == 0)
+        world.expectConsistent()
+    }
+
     @Test func nothingIsGivenUpWhileTheHistoryIsCleared() {
         let (world, room, client) = start(1)
         client.send(room, "hello", key: "m1")
