@@ -18,6 +18,8 @@ final class Device {
     /// Who is in each room and who writes there, as it was told last.
     private(set) var presences: [String: [String]] = [:]
     private(set) var writers: [String: [String]] = [:]
+    /// How far each has read, by room and user.
+    private(set) var marks: [String: [String: String]] = [:]
     private var nextID = 0
 
     init(number: Int, user: String, world: Simulation) {
@@ -87,6 +89,11 @@ final class Device {
             check(views[frame.room]?.isJoined == true, "\(frame.type) of \(frame.room), which is not joined")
             if frame.type == "presence" { presences[frame.room] = frame.object.texts("users") }
             if frame.type == "typing" { writers[frame.room] = frame.object.texts("users") }
+            if frame.type == "read" {
+                marks[frame.room] = frame.objects("marks").reduce(into: [:]) { marks, mark in
+                    marks[mark.text("user_id")] = mark.text("exchange_id")
+                }
+            }
         case "left":
             check(views[frame.room]?.isJoined == true, "left \(frame.room), which is not joined")
             views[frame.room]?.isJoined = false
@@ -135,6 +142,7 @@ final class Device {
         } else {
             check(views[room]?.isJoined == true, "a snapshot of \(room), which is not joined")
         }
+        marks[room] = nil
         if frame.object["recovered"] == true {
             guard let resuming else { return check(false, "recovered without `after`") }
             check(

@@ -132,6 +132,11 @@ final class Oracle {
                 eventCount: outcome.events.count, isLate: outcome.outcome.error?.code == .storageUnavailable))
         check(
             outcome.text.isEmpty || outcome.outcome.usage != nil, "\(outcome.exchangeID) ended without its usage")
+        guard outcome.outcome.finishReason == "stop" else { return }
+        let stream = stream(of: outcome.exchangeID.text)
+        check(
+            outcome.text == said[stream] ?? [] && outcome.reasoning == reasoned[stream] ?? [],
+            "\(stream) is complete and lacks some of what its agent said")
     }
 
     private func ended(_ exchange: String, _ outcome: Outcome) {

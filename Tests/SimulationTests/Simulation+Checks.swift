@@ -23,8 +23,9 @@ extension Simulation {
     /// What an agent said is on disk a little later.
     func checkCheckpoints() {
         let said = hubs.flatMap { $0.rooms.values.flatMap(\.turns) }.filter { $0.phase == .streaming }
-            .map { (turn: $0, count: $0.text.count) }
-        advance(by: 300_000_000)
+            .map { (turn: $0, count: oracle.said[$0.streamID.text]?.count ?? 0) }
+        // Tokens wait for the end of a window first.
+        advance(by: 300_000_000 + UInt64(scenario.limits.coalesceMillisecondsMax) * 1_000_000)
         drain()
         for (turn, count) in said where turn.phase == .streaming && disk.health == .fine {
             let stored = disk.store.partials[turn.exchangeID]?.text.count ?? 0
@@ -144,6 +145,11 @@ extension Simulation {
                 check(
                     Set(here) == Set(shown), "\(device.name) sees \(shown) in \(room), where \(Set(here).sorted()) are")
                 check(device.writers[room] ?? [] == [], "\(device.name) sees \(device.writers[room] ?? []) write")
+                let marks = disk.store.marks(of: RoomID(room)).map { ($0.userID.text, $0.exchangeID.text) }
+                let told = device.marks[room] ?? [:]
+                check(
+                    told == Dictionary(uniqueKeysWithValues: marks),
+                    "\(device.name) knows \(told) as read in \(room), stored are \(marks)")
             }
         }
     }

@@ -51,7 +51,15 @@ extension Simulation {
         for _ in 0..<dice.below(60) { happen() }
         if dice.chance(1, in: 2) { advance(by: UInt64(dice.below(3_000)) * 1_000_000) }
         for loop in hubs.indices { onLoop(loop) { $0.interruptStreams(now: now) } }
-        for _ in 0..<dice.below(200) { happen() }
+        if disk.health == .fine, agentsConfirm, dice.chance(1, in: 2) {
+            drain()
+            // What could not be stored is tried again.
+            advance(by: 1_000_000_000)
+            drain()
+            check(gauges.streamCount == 0, "\(gauges.streamCount) streams run though all were interrupted")
+        } else {
+            for _ in 0..<dice.below(200) { happen() }
+        }
         collect()
         if violations.isEmpty { crash() }
     }

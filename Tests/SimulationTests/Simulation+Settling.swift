@@ -63,15 +63,15 @@ extension Simulation {
         if gauges.isDraining { crash() }
         isSettling = true
         disk.health = .fine
-        agentsConfirm = true
         heal()
+        outwaitStopped()
+        agentsConfirm = true
         for agent in agents where !agent.hasEnded && dice.chance(1, in: 2) {
             emit(.ended(.finished(reason: "stop")), agent)
         }
         drain()
         for _ in 0..<3 where violations.isEmpty {
-            // The agents that are left are silent for too long.
-            advance(by: 71_000_000_000)
+            outwaitSilent()
             drain()
             rejoin()
             sendAgain()
@@ -87,6 +87,26 @@ extension Simulation {
         checkReaders()
         checkEverything()
         if violations.isEmpty, scenario.endsEmpty { leaveAll() }
+    }
+
+    /// Agents that do not confirm that they have stopped hold up nobody.
+    private func outwaitStopped() {
+        guard !agentsConfirm else { return }
+        let stopped = agents.filter(\.owesEnd)
+        advance(by: 6_000_000_000)
+        drain()
+        for agent in stopped where agent.owesEnd && violations.isEmpty {
+            check(
+                oracle.outcomes[oracle.exchange(ofStream: agent.stream) ?? ""] != nil,
+                "\(agent.stream) was stopped six seconds ago and is not stored as ended")
+        }
+    }
+
+    /// The agents that are left are silent for too long, and stopped.
+    private func outwaitSilent() {
+        let silent = agents.filter { !$0.hasEnded }
+        advance(by: 71_000_000_000)
+        for agent in silent { check(agent.hasEnded || agent.isTold, "\(agent.stream) is silent for ever") }
     }
 
     private func heal() {

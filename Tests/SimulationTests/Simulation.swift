@@ -142,6 +142,8 @@ final class Simulation {
         collect()
         let running = hubs.reduce(0) { $0 + $1.activeStreams }
         check(gauges.streamCount == running, "\(gauges.streamCount) places are taken by \(running) streams")
+        check(running <= scenario.limits.streamsPerNode, "\(running) streams run on this node")
+        for user in ["ann", "bob", "cyd"] { checkStreams(of: UserID(user)) }
         for link in openLinks {
             let connection = link.connection
             check(
@@ -151,6 +153,14 @@ final class Simulation {
                 connection.outbox.replyBytes <= Limits.replyBytesMax + Self.repliesBeyond,
                 "\(connection.outbox.replyBytes) bytes of replies wait for \(link.device.name)")
         }
+    }
+
+    private func checkStreams(of user: UserID) {
+        var count = 0
+        for hub in hubs {
+            for room in hub.rooms.values { room.forEachTurn { if $0.record.userID == user { count += 1 } } }
+        }
+        check(count <= scenario.limits.streamsPerUser, "\(user) has \(count) streams")
     }
 
     /// Answers to frames that had been taken when reading stopped.
