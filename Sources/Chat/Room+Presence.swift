@@ -34,6 +34,8 @@ extension Room {
 
     func readMarked(_ exchangeID: ExchangeID, _ command: Command, _ result: StorageResult) {
         guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        // What is being read anew may not have this mark.
+        if isReloading { return reloadHistory() }
         let known = history.map(\.exchangeID) + turns.filter { !$0.record.messages.isEmpty }.map(\.exchangeID)
         guard let place = known.lastIndex(of: exchangeID) else { return reloadHistory() }
         let unread = known.count - 1 - place

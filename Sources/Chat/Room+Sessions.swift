@@ -176,6 +176,7 @@ extension Room {
     func reloadHistory() {
         reloads += 1
         reloadAt = nil
+        isReloading = true
         ask(.loadRoom(id), .reload(reloads))
     }
 
@@ -187,6 +188,7 @@ extension Room {
     ///   show what was removed meanwhile.
     func historyReloaded(_ result: StorageResult, _ number: Int) {
         guard number == reloads else { return }
+        isReloading = false
         guard case .room(let head?) = result else {
             reloadAt = now.instant + Self.settleRetryNanoseconds
             return
@@ -198,7 +200,9 @@ extension Room {
         let read = head.history.filter { !running.contains($0.exchangeID) }.map { ended[$0.exchangeID] ?? $0 }
         history = read + history.filter { commit(of: $0.exchangeID) > newest }
         nextBefore = head.nextBefore
+        let later = history.count { commit(of: $0.exchangeID) > newest } + turns.count { ($0.commit ?? 0) > newest }
         live.reads = head.reads
+        for index in live.reads.indices { live.reads[index].unread += later }
         live.want(.read)
         snapshot = nil
     }

@@ -89,6 +89,8 @@ final class Room {
     var isTouched = false
     /// How often the history was asked for anew.
     var reloads = 0
+    /// The answer to the last question is still to come.
+    var isReloading = false
     /// When it is asked for once more: storage failed.
     var reloadAt: UInt64?
     var isQueuedIdle = false

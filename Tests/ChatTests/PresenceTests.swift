@@ -139,6 +139,34 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func anEarlierReadingDoesNotTakeAMarkBack() {
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        let session = client.openSession(room)
+        client.send(room, "hello", key: "m1")
+        world.finish(world.lastStream)
+        let exchange = client.last("message").text("exchange_id")
+        world.storeAnswers = false
+        client.post("clear-history", ["session_id": .string(session)])
+        world.run()
+        world.answerFirst { if case .clearHistory = $0 { true } else { false } }
+        world.beginReads { if case .loadRoom = $0 { true } else { false } }
+        client.post("read", ["room_id": .string(room), "exchange_id": .string(exchange)])
+        client.postSend(room, "another", key: "m2")
+        world.run()
+        world.answerFirst { if case .insertMessage = $0 { true } else { false } }
+        world.answerFirst { if case .markRead = $0 { true } else { false } }
+        world.releaseStore()
+        world.advance(milliseconds: 1_000)
+        let marks = client.states["read"]?[room]?["marks"]?.array ?? []
+        #expect(marks.compactMap { $0.object?.text("exchange_id") } == [exchange])
+        #expect(world.hubs[0].rooms[RoomID(room)]?.live.reads.map(\.unread) == [1])
+        world.finish(world.lastStream)
+        world.expectConsistent()
+    }
+
     @Test func readMarksMoveForwardAndCountWhatIsUnread() {
         let world = HubWorld(loops: 2)
         let ann = world.connect("ann")
