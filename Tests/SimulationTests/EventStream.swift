@@ -126,6 +126,7 @@ final class EventStream {
         let status = data.text("status")
         if status != "streaming" { end = status }
         text += data.bytes("content")
+        check(!stream.isEmpty || text.isEmpty, "text of a stream that was not named")
         if !stream.isEmpty {
             check((world.oracle.said[stream] ?? []).starts(with: text), "not what its agent said")
         }
@@ -196,7 +197,8 @@ extension Simulation {
         guard !reader.isBlocked else { return }
         let hub = hubs[reader.loop]
         hub.plan(for: reader.connection, into: &plan)
-        let count = min(plan.bytes, reader.space)
+        var count = min(plan.bytes, reader.space)
+        if plan.bytes > 0, !isSettling, dice.chance(1, in: 12) { count = dice.below(count + 1) }
         reader.take(count, of: plan)
         hub.wrote(count, of: plan, to: reader.connection)
         if count < plan.bytes {

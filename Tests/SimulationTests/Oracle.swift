@@ -104,6 +104,9 @@ final class Oracle {
         let exchange = insertion.exchange
         let text = insertion.message.text
         check(rows[text]?.exchangeIDs.allSatisfy(removed.contains) ?? true, "'\(text)' is stored twice")
+        check(
+            insertion.message.userID == exchange.userID,
+            "'\(text)' of \(insertion.message.userID) is part of an exchange of \(exchange.userID)")
         messageOrder[text] = messageOrder.count
         rows[text, default: Row(exchangeIDs: [], roomID: exchange.roomID.text)].exchangeIDs
             .append(exchange.exchangeID.text)

@@ -97,6 +97,8 @@ struct Scenario {
         endsEmpty = dice.chance(1, in: 4)
         abandonSeconds = dice.chance(1, in: 6) ? 1 + dice.below(20) : nil
         limits = Self.limits(&dice)
+        // Without any memory each room that nobody uses goes within a second.
+        if seed % 8 == 5 { limits.memoryBytesMax = 0 }
         steps = Self.steps(stepCount, &dice)
         for simplification in simplified { simplify(simplification) }
     }

@@ -136,7 +136,7 @@ extension Simulation {
         }
     }
 
-    /// Everyone knows who is here, and nobody writes any more.
+    /// Everyone knows who is here, who has read what, and nobody writes any more.
     private func checkPresence() {
         for device in devices where device.link != nil {
             for (room, view) in device.views.sorted(by: { $0.key < $1.key }) where view.isJoined && !view.isDeleted {

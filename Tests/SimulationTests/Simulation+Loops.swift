@@ -154,6 +154,9 @@ extension Simulation {
 
     // MARK: - Time
 
+    /// Timers that may fire while the clock goes on once.
+    private static let timersMax = 20_000
+
     /// The clock goes on; timers fire on the way, or all late at its end.
     func advance() {
         let scales: [UInt64] = [1_000_000, 20_000_000, 300_000_000, 1_500_000_000, 8_000_000_000, 70_000_000_000]
@@ -165,6 +168,7 @@ extension Simulation {
     func advance(by amount: UInt64, late: Bool = false) {
         for loop in 0..<loops where isOpen[loop] { endTurn(loop) }
         let target = nanoseconds + amount
+        var fired = 0
         if late { nanoseconds = target }
         while let due = nextTimer(until: target) {
             let timer = timers.remove(at: due)
@@ -172,6 +176,8 @@ extension Simulation {
             onLoop(timer.loop) { $0.timerFired(timer.timer, now: now) }
             endTurn(timer.loop)
             guard violations.isEmpty else { return }
+            fired += 1
+            guard fired < Self.timersMax else { return fail("a timer of loop \(timer.loop) fires for ever") }
         }
         nanoseconds = target
     }

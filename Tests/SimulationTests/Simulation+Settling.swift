@@ -64,6 +64,7 @@ extension Simulation {
         isSettling = true
         disk.health = .fine
         heal()
+        checkCheckpoints()
         outwaitStopped()
         agentsConfirm = true
         for agent in agents where !agent.hasEnded && dice.chance(1, in: 2) {

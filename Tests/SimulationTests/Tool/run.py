@@ -29,7 +29,7 @@ FAULTS = ROOT / "Tests/SimulationTests/Faults"
 DIRECTORIES = ["Sources/Wire", "Sources/ChatProtocol", "Sources/Chat", "Tests/ChatDoubles", "Tests/SimulationTests"]
 OWN_IMPORT = re.compile(r"^(?:public |package |@testable )*import (?:Wire|ChatProtocol|ChatDoubles|Chat)$", re.M)
 FLAGS = ["-enforce-exclusivity=unchecked", "-parse-as-library", "-swift-version", "6", "-enable-batch-mode"]
-QUICK_SEEDS = range(1_000, 1_300)  # others than the unit tests'
+QUICK_SEEDS = range(1_000, 1_400)  # others than the unit tests'
 QUICK_FAULTS = 3
 FOUND = (3, 4)
 
