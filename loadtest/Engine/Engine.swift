@@ -72,19 +72,23 @@ final class Engine {
         if let failure { throw failure }
     }
 
-    /// Connects so many clients, a limited number of handshakes at a time, and waits until all are open.
+    /// Connects clients, a limited number of handshakes at a time, and waits until all have been opened. Others may come
+    /// and go meanwhile.
     ///
     /// - Parameter start: begins to connect one, by its number.
-    func connect(_ count: Int, _ start: (Int) -> Void) throws(Failure) {
+    func connect(_ clients: [Client], _ start: (Int) -> Void) throws(Failure) {
+        let count = clients.count
         try Descriptors.expect(sockets: openCount + count)
-        let before = openCount
         var next = 0
+        var opening: [Client] = []
         try run("\(count) sockets to connect", within: 20 + Double(count) / 200) {
-            while next < count, next - (openCount - before) < Self.handshakesAtOnce {
+            opening.removeAll { $0.isOpen }
+            while next < count, opening.count < Self.handshakesAtOnce {
                 start(next)
+                opening.append(clients[next])
                 next += 1
             }
-            return openCount - before == count
+            return next == count && opening.isEmpty
         }
     }
 

@@ -32,7 +32,7 @@ final class FloorStage: Stage {
             sockets.append((speaker, "/pub/\(rooms)"))
             return room
         }
-        try engine.connect(sockets.count) { [engine, address] index in
+        try engine.connect(sockets.map(\.client)) { [engine, address] index in
             sockets[index].client.connect(to: address, path: sockets[index].path, source: engine.source)
         }
         return opened

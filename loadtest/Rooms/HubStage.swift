@@ -65,7 +65,7 @@ final class HubStage: Stage {
 
     /// Connects, and waits until all are welcome.
     func connect(_ watchers: [Watcher]) throws(Failure) {
-        try engine.connect(watchers.count) { connect(watchers[$0]) }
+        try engine.connect(watchers) { connect(watchers[$0]) }
         try engine.run("\(watchers.count) sockets to be welcome") { watchers.allSatisfy { $0.stage != .away } }
         if let bytes = watchers.first?.limits["response_bytes_max"]?.int { answerBytesMax = Int(bytes) }
     }

@@ -20,7 +20,7 @@ extension Scenario {
                 run.tally.frames += 1
             }
         }
-        try run.engine.connect(callers.count) {
+        try run.engine.connect(callers) {
             callers[$0].connect(to: run.address, path: "/ws/echo", source: run.engine.source)
         }
         for caller in callers { for _ in 0..<run.whole(.inFlight) { caller.call() } }

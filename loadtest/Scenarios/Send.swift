@@ -36,7 +36,7 @@ extension Scenario {
             try hub.close(rooms)
         default:
             let sockets = (0..<run.whole(.inFlight)).map { _ in FloorSender(run.engine) }
-            try run.engine.connect(sockets.count) { sockets[$0].connect(to: run.address, path: "/log") }
+            try run.engine.connect(sockets) { sockets[$0].connect(to: run.address, path: "/log") }
             for socket in sockets { goOn { socket.send(text, then: $0) } }
             try run.measureSends { isStopped = true }
         }
