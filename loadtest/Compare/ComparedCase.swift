@@ -29,8 +29,9 @@ struct ComparedCase {
                     fanout(watchers, inFlight: 64, floorOptions: ["-c"], target: 1.1),
                 ]
             } + [
-                stream(rooms: rooms, rate: 50, cpu: .atMost(0.6), latency: nil),
-                stream(rooms: rooms, rate: 5, cpu: nil, latency: .atMost(1.1)),
+                stream(rooms: rooms, rate: 50, window: 48, cpu: .atMost(0.6)),
+                stream(rooms: rooms, rate: 50, window: 12, cpu: .atMost(0.75)),
+                stream(rooms: rooms, rate: 5, latency: .atMost(1.1)),
                 slow("slow-steady", watchers: isQuick ? 20 : 1000, rate: isQuick ? 15 : 4),
                 slow("slow-flooded", watchers: isQuick ? 20 : 1000, rate: isQuick ? 150 : 40),
                 loops("loops-unmerged", rooms: rooms, rate: 50, limits: [("coalesce_milliseconds_max", 0)]),
@@ -62,11 +63,18 @@ struct ComparedCase {
             measures: [.figure("server CPU per delivery", .atMost(target)), .figure("deliveries", nil)])
     }
 
-    private static func stream(rooms: Int, rate: Double, cpu: Target?, latency: Target?) -> ComparedCase {
-        ComparedCase(
-            name: "stream-\(brief(rate))", title: "stream, \(rooms) rooms × 5 watchers × \(brief(rate))/s",
+    /// - Parameter window: the longest that tokens are merged, in milliseconds; `nil` for the hub's default.
+    private static func stream(
+        rooms: Int, rate: Double, window: Int64? = nil, cpu: Target? = nil, latency: Target? = nil
+    ) -> ComparedCase {
+        var hub = Contender.hub
+        hub.limits = window.map { [("coalesce_milliseconds_max", $0)] } ?? []
+        return ComparedCase(
+            name: "stream-\(brief(rate))" + (window.map { "-\($0)ms" } ?? ""),
+            title: "stream, \(rooms) rooms × 5 watchers × \(brief(rate))/s"
+                + (window.map { ", window \($0) ms" } ?? ""),
             scenario: .stream, values: [.rooms: Double(rooms), .rate: rate, .warmUp: 0.5],
-            first: .hub, second: .floor([]),
+            first: hub, second: .floor([]),
             measures: [
                 .figure("server CPU per delivery", cpu),
                 .latency(Tally.sinceEmissionName, percent: 50, latency),

@@ -72,8 +72,8 @@ final class Engine {
         if let failure { throw failure }
     }
 
-    /// Connects clients, a limited number of handshakes at a time, and waits until all have been opened. Others may come
-    /// and go meanwhile.
+    /// Connects clients, a limited number of handshakes at a time, and waits until all have been opened. Others may
+    /// come and go meanwhile.
     ///
     /// - Parameter start: begins to connect one, by its number.
     func connect(_ clients: [Client], _ start: (Int) -> Void) throws(Failure) {
