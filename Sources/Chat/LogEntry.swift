@@ -14,10 +14,11 @@ public struct LogEntry: Sendable {
     /// How many frames this would be had no tokens been merged.
     var weight = 1
 
+    /// What is rare and large is boxed, since a log keeps thousands of entries, and nearly all are chunks.
     enum Content: Sendable {
         case chunk(ChunkRecord)
-        case streamStarted(StreamID, StreamNames)
-        case streamEnded(StreamID, StreamOutcome)
+        indirect case streamStarted(StreamID, StreamNames)
+        indirect case streamEnded(StreamID, StreamOutcome)
         /// What came before must not be shown to anyone who comes back.
         case historyCleared
         case other

@@ -348,7 +348,7 @@ final class Room {
     }
 
     private func account() {
-        let bytes = log.bytes + historyBytes
+        let bytes = log.bytes + log.recordBytes + historyBytes
         guard !hasLeftMemory else { return }
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes

@@ -20,6 +20,8 @@ public final class RoomLog {
     private(set) var base: UInt64
     /// Bytes of frames and texts held.
     private(set) var bytes = 0
+    /// Bytes of the entries themselves.
+    var recordBytes: Int { entries.count * MemoryLayout<LogEntry>.stride }
     private(set) var entries: [LogEntry] = []
     private var streams: [StreamID: StreamText] = [:]
     /// Entries before this index have no chunk bytes left to free.

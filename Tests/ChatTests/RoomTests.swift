@@ -293,6 +293,20 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func theRecordsOfALogAreSmallAndCounted() throws {
+        #expect(MemoryLayout<LogEntry>.stride <= 96)
+        let world = HubWorld(loops: 1)
+        let room = world.room()
+        let client = world.connect()
+        client.join(room)
+        client.send(room, "hello", key: "m1")
+        for _ in 0..<100 { world.say(world.lastStream, "x") }
+        let log = try #require(world.hubs[0].rooms[RoomID(room)]).log
+        #expect(log.entries.count > 100)
+        #expect(world.hubs[0].memoryBytes >= log.bytes + log.entries.count * MemoryLayout<LogEntry>.stride)
+        world.finish(world.lastStream)
+    }
+
     @Test func memoryPressureUnloadsTheRoomsThatAreIdleLongest() {
         var limits = Limits()
         limits.memoryBytesMax = 40_000
