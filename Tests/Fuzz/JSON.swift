@@ -51,17 +51,29 @@ private struct FoundationReading {
     }
 
     func agrees(with ours: JSONValue) -> Bool {
-        guard let value else { return hasLoneSurrogate(ours) }
+        guard let value else { return hasLoneSurrogate }
         return Self.isSame(ours, value)
     }
 
-    /// It refuses half a character; we read U+FFFD, as browsers do.
-    private func hasLoneSurrogate(_ ours: JSONValue) -> Bool {
-        let escapes = zip(zip(text, text.dropFirst()), text.dropFirst(2))
-        let isWritten = escapes.contains { pair, digit in
-            pair.0 == UInt8(ascii: "\\") && pair.1 == UInt8(ascii: "u") && digit | 0x20 == UInt8(ascii: "d")
+    /// It refuses half a character, also in a value that a later one of the same name replaces; we read U+FFFD, as
+    /// browsers do.
+    private var hasLoneSurrogate: Bool {
+        var rest = text[...]
+        var awaitsLow = false
+        while let byte = rest.first {
+            var unit: UInt16 = 0
+            var length = 1
+            if byte == UInt8(ascii: "\\") {
+                let isUnit = rest.dropFirst().first == UInt8(ascii: "u")
+                length = isUnit ? 6 : 2
+                let digits = String(decoding: rest.dropFirst(2).prefix(isUnit ? 4 : 0), as: UTF8.self)
+                unit = UInt16(digits, radix: 16) ?? 0
+            }
+            if awaitsLow != (0xDC00...0xDFFF ~= unit) { return true }
+            awaitsLow = 0xD800...0xDBFF ~= unit
+            rest = rest.dropFirst(length)
         }
-        return isWritten && ours.contains("\u{FFFD}")
+        return false
     }
 
     private func isBehindComma(_ offset: Int) -> Bool {
@@ -118,16 +130,6 @@ extension Recipe {
 }
 
 extension JSONValue {
-    fileprivate func contains(_ character: Unicode.Scalar) -> Bool {
-        switch self {
-        case .string(let string): string.unicodeScalars.contains(character)
-        case .array(let array): array.contains { $0.contains(character) }
-        case .object(let object):
-            object.members.contains { $0.key.unicodeScalars.contains(character) || $0.value.contains(character) }
-        case .null, .bool, .int, .double: false
-        }
-    }
-
     /// What a reader makes of it: JSON cannot write infinity and what is not a number.
     fileprivate var asRead: JSONValue {
         switch self {

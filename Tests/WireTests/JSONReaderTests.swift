@@ -62,6 +62,12 @@ struct JSONReaderTests {
         #expect(throws: JSONError(kind: .invalidUTF8, offset: 1)) { try JSONValue(parsing: [0x22] + bytes + [0x22]) }
     }
 
+    @Test func keepsTheLastOfEqualKeysAlsoBehindHalfACharacter() throws {
+        let text = #"{"a":"1","b":"u00e9d\ude00","n":"1","b":[1,-0,2,null]}"#
+        let value = try JSONValue(parsing: Array(text.utf8))
+        #expect(value == ["a": "1", "b": [1, .double(-0.0), 2, nil], "n": "1"])
+    }
+
     @Test func nestsUpToTheLimitAndNoFurther() throws {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
