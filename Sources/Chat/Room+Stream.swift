@@ -61,9 +61,9 @@ extension Room {
             .startAgent(
                 AgentTurn(
                     streamID: turn.streamID, roomID: id, sessionID: turn.record.sessionID, userID: turn.record.userID,
-                    agentType: turn.record.agentType, input: turn.record.messages.map(\.text).joined(separator: "\n"),
+                    agentType: turn.record.agentType, input: turn.record.messages.joinedText,
                     context: context, roomName: record.name, roomMetadata: record.metadata,
-                    messageMetadata: turn.metadata, startedAt: now.timestamp)))
+                    messageMetadata: turn.record.messages.mergedMetadata, startedAt: now.timestamp)))
         if turn.tokensReleased > 0 { hub.effects.append(.releaseTokens(turn.streamID, turn.tokensReleased)) }
     }
 

@@ -9,7 +9,7 @@ extension Room {
     func watch(_ request: WatchRequest, _ session: Session, _ command: Command) {
         guard let streamID = streamToWatch(request, session) else { return answer(command, .success(.empty)) }
         let ref = command.origin.connection
-        if let turn = turn(of: streamID) {
+        if let (room, turn) = hub.streams[streamID], room === self {
             flushPending(turn)
             guard let rest = rest(of: turn.text, of: streamID, after: request.after) else {
                 return sendEvents(StreamEvent.lost(at: position), of: streamID, to: ref, isLast: true)

@@ -151,13 +151,6 @@ final class Room {
         }
     }
 
-    func turn(of streamID: StreamID) -> Turn? {
-        for session in sessions.indices {
-            for turn in sessions[session].turns where turn.streamID == streamID { return turn }
-        }
-        return nil
-    }
-
     // MARK: - Commands
 
     func handle(_ command: Command) {

@@ -120,13 +120,6 @@ extension Turn {
         bytesReported += unreported
     }
 
-    /// What the messages brought along.
-    var metadata: JSONObject {
-        record.messages.reduce(into: JSONObject()) { metadata, message in
-            for (key, value) in message.metadata?.members ?? [] { metadata[key] = value }
-        }
-    }
-
     /// Whether a message with this key is part of the turn, stored or on its way.
     func holds(_ key: String, of user: UserID, _ uncommitted: [PendingSend]) -> Bool {
         record.messages.contains { $0.messageID == key && $0.userID == user }

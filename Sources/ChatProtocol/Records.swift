@@ -171,6 +171,18 @@ public struct MessageRecord: Sendable, Equatable {
     }
 }
 
+extension [MessageRecord] {
+    /// Their texts as one, in lines of their own where there are several.
+    public var joinedText: String { map(\.text).joined(separator: "\n") }
+
+    /// What they brought along; where several have a key, the last one's.
+    public var mergedMetadata: JSONObject {
+        reduce(into: JSONObject()) { merged, message in
+            for (key, value) in message.metadata?.members ?? [] { merged[key] = value }
+        }
+    }
+}
+
 /// Where an exchange stands. All but `waiting` and `streaming` are terminal.
 public enum ExchangeStatus: String, Sendable, CaseIterable {
     case waiting, streaming, completed, cancelled, failed, interrupted

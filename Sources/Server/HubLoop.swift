@@ -160,10 +160,11 @@ final class HubLoop: LoopHandler {
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
             if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
-        case .answerHTTP(let ref, .failure(let error)) where ref.isNobody:
-            Log.warning("an interrupted answer is not asked for again", ["reason": error.message])
+        case .answerHTTP(let ref, let result) where ref.isNobody:
+            if case .failure(let error) = result {
+                Log.warning("an interrupted answer is not asked for again", ["reason": error.message])
+            }
         case .answerHTTP(let ref, let result):
-            guard !ref.isNobody else { break }
             if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
         case .close(let ref, let code, let reason):
             if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }

@@ -19,31 +19,23 @@ extension DatabaseConnection {
             """
         ) { (row) throws(SQLiteError) in
             guard row.int(3) >= since.milliseconds else { return false }
-            guard row.int(5) != 0, let message = try message(of: row.int(0)) else { return true }
+            guard row.int(5) != 0 else { return true }
+            let messages = try messages(of: row.int(0))
+            guard !messages.isEmpty else { return true }
             newestFirst.append(
                 InterruptedAnswer(
                     exchangeID: ExchangeID(row.text(1)), roomID: RoomID(row.text(4)), userID: UserID(row.text(2)),
-                    text: message.text, metadata: message.metadata))
+                    text: messages.joinedText, metadata: messages.mergedMetadata))
             return true
         }
         return newestFirst.reversed()
     }
 
-    /// An exchange's messages as one; `nil` if the hub itself has sent it.
-    private func message(of exchange: Int64) throws(SQLiteError) -> (text: String, metadata: JSONObject)? {
-        var texts: [String] = []
-        var metadata = JSONObject()
-        var isRepetition = false
-        try each(
-            "SELECT message_id, user_id, role, text, timestamp, metadata FROM messages WHERE exchange = ? ORDER BY id",
-            .int(exchange)
-        ) { (row) throws(SQLiteError) in
-            let message = MessageRecord(row: row)
-            texts.append(message.text)
-            for (key, value) in message.metadata?.members ?? [] { metadata[key] = value }
-            isRepetition = isRepetition || message.messageID?.hasPrefix(InterruptedAnswer.keyPrefix) == true
-            return true
-        }
-        return texts.isEmpty || isRepetition ? nil : (texts.joined(separator: "\n"), metadata)
+    /// An exchange's messages; none if the hub itself has sent one.
+    private func messages(of exchange: Int64) throws(SQLiteError) -> [MessageRecord] {
+        var messages: [MessageRecord] = []
+        try eachMessage(of: exchange) { message, _ in messages.append(message) }
+        let isRepetition = messages.contains { $0.messageID?.hasPrefix(InterruptedAnswer.keyPrefix) == true }
+        return isRepetition ? [] : messages
     }
 }

@@ -15,6 +15,17 @@ extension DatabaseConnection {
         }
     }
 
+    /// Hands over an exchange's messages in their order, each with the bytes of its text and metadata.
+    func eachMessage(of exchange: Int64, _ body: (MessageRecord, _ bytes: Int) -> Void) throws(SQLiteError) {
+        try each(
+            "SELECT message_id, user_id, role, text, timestamp, metadata FROM messages WHERE exchange = ? ORDER BY id",
+            .int(exchange)
+        ) { (row) throws(SQLiteError) in
+            body(MessageRecord(row: row), row.bytes(3).count + row.bytes(5).count)
+            return true
+        }
+    }
+
     /// The rowid of an exchange if it is of that room.
     func exchange(_ exchangeID: ExchangeID, in room: Int64) throws(SQLiteError) -> Int64? {
         try first(

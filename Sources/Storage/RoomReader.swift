@@ -141,14 +141,9 @@ struct RoomReader {
             exchange.record.events = response.events
             exchange.bytes += response.text.count + response.reasoning.count
         }
-        try connection.each(
-            """
-            SELECT message_id, user_id, role, text, timestamp, metadata FROM messages WHERE exchange = ? ORDER BY id
-            """, .int(exchange.rowID)
-        ) { (row) throws(SQLiteError) in
-            exchange.record.messages.append(MessageRecord(row: row))
-            exchange.bytes += row.bytes(3).count + row.bytes(5).count
-            return true
+        try connection.eachMessage(of: exchange.rowID) { message, bytes in
+            exchange.record.messages.append(message)
+            exchange.bytes += bytes
         }
         return exchange
     }

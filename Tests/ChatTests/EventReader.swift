@@ -32,7 +32,7 @@ final class EventReader {
     /// The stream that the last `id` names beside the position.
     private(set) var named: String?
 
-    private var received: [UInt8] = []
+    private var received = ServerEvents()
     private var plan = WritePlan()
 
     init(world: HubWorld, loop: Int, session: String, from earlier: (EventReader, Event?)?) {
@@ -71,12 +71,12 @@ final class EventReader {
         repeat {
             world.hubs[loop].plan(for: connection, into: &plan)
             let count = min(budget, plan.bytes)
-            received += plan.bytes(count)
+            let bytes = plan.bytes(count)
             world.hubs[loop].wrote(count, of: plan, to: connection)
+            for block in received.take(bytes) { take(block) }
             if budget != .max { budget -= count }
             guard count == plan.bytes else { break }
         } while plan.hasMore
-        parse()
     }
 
     /// The socket takes so many bytes more.
@@ -91,45 +91,19 @@ final class EventReader {
         if !condition { world.violations.append("an event stream on loop \(loop): \(fault())") }
     }
 
-    private func parse() {
-        var start = 0
-        var index = 0
-        while index + 1 < received.count {
-            if received[index] == 10, received[index + 1] == 10 {
-                take(String(decoding: received[start..<index], as: UTF8.self))
-                start = index + 2
-                index += 1
-            }
-            index += 1
-        }
-        received.removeFirst(start)
-    }
-
-    private func take(_ block: String) {
+    private func take(_ block: ServerEvents.Block) {
         check(hasBegun, "an event before the head")
-        check(!hasEnded, "something behind the last event: \(block.prefix(80))")
-        var place: LogPosition?
-        var name: String?
-        var data: JSONObject?
-        for line in block.split(separator: "\n") {
-            if line.hasPrefix("id: ") {
-                let parts = line.dropFirst(4).split { $0 == ":" || $0 == "/" }.map(String.init)
-                place = LogPosition(epoch: parts[0], seq: UInt64(parts[1]) ?? 0)
-                name = parts.count > 2 ? parts[2] : nil
-            } else if line.hasPrefix("data: ") {
-                data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8)))?.object
-            } else {
-                check(line.hasPrefix(": "), "a line that is no event's: \(line.prefix(80))")
-            }
-        }
-        if block.hasPrefix(": ") {
+        check(!hasEnded, "something behind the last event: \(block.text.prefix(80))")
+        check(block.strangeLine == nil, "a line that is no event's: \(block.strangeLine?.prefix(80) ?? "")")
+        let (place, name) = (block.place, block.name)
+        if block.isComment {
             comments += 1
-            check((place == nil) == (name == nil) && data == nil, "a comment with more than a name")
+            check((place == nil) == (name == nil) && block.data == nil, "a comment with more than a name")
             (position, named) = (place ?? position, name ?? named)
             return
         }
         named = name
-        guard let data else { return check(false, "no data: \(block.prefix(80))") }
+        guard let data = block.data else { return check(false, "no data: \(block.text.prefix(80))") }
         check((name == "ended") == (data.text("status") != "streaming"), "an event's id names \(name ?? "nothing")")
         take(Event(position: place, data: data, named: name))
     }

@@ -157,6 +157,28 @@ import Wire
         world.finish(world.lastStream)
     }
 
+    @Test func oneTimerServesTheWindowsOfAllStreams() {
+        let world = HubWorld(loops: 1)
+        world.gauges.report(deliveriesPerSecond: 1_000_000, of: 0)
+        let client = world.connect()
+        let streams = (0..<5).map { number in
+            let room = world.room("room_\(number)")
+            client.join(room)
+            client.send(room, "hello", key: "m\(number)")
+            world.say(world.lastStream, "a")
+            return world.lastStream
+        }
+        let before = world.timersWaiting
+        for _ in 0..<10 { for stream in streams { world.say(stream, "b") } }
+        #expect(world.timersWaiting == before + 1)
+        world.advance(milliseconds: 40)
+        #expect(
+            client.all("chunk").map { $0.text("delta") }.sorted() == Array(repeating: "a", count: 5)
+                + Array(repeating: "bbbbbbbbbb", count: 5))
+        for stream in streams { world.finish(stream) }
+        world.expectConsistent()
+    }
+
     @Test func aTokenOfTheInstantAtWhichTheWindowEndsWaitsForTheNextAlone() {
         let world = HubWorld(loops: 1)
         world.gauges.report(deliveriesPerSecond: 1_000_000, of: 0)

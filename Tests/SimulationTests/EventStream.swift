@@ -32,7 +32,7 @@ final class EventStream {
     /// What it had when it asked.
     private let cameBack: Bool
     private var unread: [UInt8] = []
-    private var partial: [UInt8] = []
+    private var received = ServerEvents()
 
     init(world: Simulation, loop: Int, session: String, from earlier: EventStream?) {
         self.world = world
@@ -72,44 +72,24 @@ final class EventStream {
     }
 
     func read(_ count: Int) {
-        partial += unread.prefix(count)
+        let blocks = received.take(unread.prefix(count))
         unread.removeFirst(min(count, unread.count))
-        var start = 0
-        var index = 0
-        while index + 1 < partial.count {
-            if partial[index] == 10, partial[index + 1] == 10 {
-                take(String(decoding: partial[start..<index], as: UTF8.self))
-                start = index + 2
-                index += 1
-            }
-            index += 1
-        }
-        partial.removeFirst(start)
+        for block in blocks { take(block) }
     }
 
     // MARK: - Events
 
-    private func take(_ block: String) {
-        world.note("\(name) gets \(block.prefix(160))")
+    private func take(_ block: ServerEvents.Block) {
+        world.note("\(name) gets \(block.text.prefix(160))")
         check(!hasEnded, "something behind the last event")
-        var place: LogPosition?
-        var name: String?
-        var data: JSONObject?
-        for line in block.split(separator: "\n") {
-            if line.hasPrefix("id: ") {
-                let parts = line.dropFirst(4).split { $0 == ":" || $0 == "/" }.map(String.init)
-                place = LogPosition(epoch: parts[0], seq: UInt64(parts[1]) ?? 0)
-                name = parts.count > 2 ? parts[2] : nil
-            } else if line.hasPrefix("data: ") {
-                data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8)))?.object
-            }
-        }
-        if block.hasPrefix(": ") {
-            (position, named) = (place ?? position, name ?? named)
+        if block.isComment {
+            (position, named) = (block.place ?? position, block.name ?? named)
             return
         }
-        guard let data, let place else { return check(false, "an event without data or place") }
-        named = name
+        guard let data = block.data, let place = block.place else {
+            return check(false, "an event without data or place")
+        }
+        named = block.name
         event(data, place)
     }
 
