@@ -6,15 +6,35 @@ import statistics
 import time
 
 from follower import Log
+from hub_process import run_command
 
 
 class Soak:
-    """`run` returns the rows of a report, and what must not be, each with its count."""
+    """An attack says how its hub starts, how it is attacked, and what is compared in the end."""
 
     def __init__(self, directory, report):
         self.directory, self.report = directory, report
         self.log = Log()
         self.hub = None
+
+    def run(self):
+        """Returns the rows of the report, and what must not be, each with its count."""
+        self.hub = self._start_hub()
+        try:
+            asyncio.run(self._soak())
+            code = self.hub.stop()
+            found = run_command("check", "--data", self.hub.data)
+        finally:
+            if self.hub.is_running:
+                self.hub.kill()
+            self._close()
+        faults = self.compare()
+        faults["stops with an exit code other than 0"] = int(code != 0)
+        faults["faults that `hubbub check` finds"] = found.stderr.count("fault:")
+        return self._rows(), faults
+
+    def _close(self):
+        """Ends what the attack started beside the hub."""
 
     async def until(self, is_true, seconds, what):
         deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ import httpx
 
 from attack import Soak
 from follower import TERMINAL, Follower, digest
-from hub_process import Hub, run_command
+from hub_process import Hub
 from token_server import TOKENS_AFTER_THE_END, TokenServer, question
 
 ANSWER_SECONDS = 30
@@ -179,26 +179,15 @@ class CancelSoak(Soak):
         self.running = []
         self.talks = []
 
-    def run(self):
+    def _start_hub(self):
         self.model = TokenServer()
         agent = {"agent_type": "model", "connector": "openai", "base_url": self.model.url, "model": "test-model"}
-        self.hub = Hub(
+        return Hub(
             self.directory / "hub",
             config={"agents": [agent], "default_agent": "model", "limits": LIMITS})
-        try:
-            asyncio.run(self._soak())
-            code = self.hub.stop()
-            found = run_command("check", "--data", self.hub.data)
-        finally:
-            if self.hub.is_running:
-                self.hub.kill()
-            self.model.close()
-        faults = self.compare()
-        if self.is_timed:
-            faults[f"p99 above {TARGET_MILLISECONDS} ms"] = int(self.percentile(0.99) > TARGET_MILLISECONDS)
-        faults["stops with an exit code other than 0"] = int(code != 0)
-        faults["faults that `hubbub check` finds"] = found.stderr.count("fault:")
-        return self._rows(), faults
+
+    def _close(self):
+        self.model.close()
 
     async def _soak(self):
         async with httpx.AsyncClient(base_url=self.hub.url, timeout=60, trust_env=False) as http:
@@ -239,7 +228,7 @@ class CancelSoak(Soak):
         self.milliseconds = sorted(
             (answer.closed_at - cancels[id(answer)][0]) / 1e6 for answer in closed if cancels[id(answer)])
         seen = [seen for talk in self.talks for device in talk.devices for seen in device.view.items()]
-        return {
+        faults = {
             "tokens sent after the upstream was closed": sum(answer.after_the_end for answer in closed),
             "answers with a token after the cancel was answered": sum(
                 bool(cancels[id(answer)]) and answer.last_at > cancels[id(answer)][1] for answer in closed),
@@ -263,6 +252,9 @@ class CancelSoak(Soak):
                 usage != expected_usage(text) for status, text, usage in exchanges.values() if status == "cancelled"),
             "frames against the protocol": len(self.log.violations),
         }
+        if self.is_timed:
+            faults[f"p99 above {TARGET_MILLISECONDS} ms"] = int(self.percentile(0.99) > TARGET_MILLISECONDS)
+        return faults
 
     @staticmethod
     def _first_cancel(answer, messages):

@@ -15,7 +15,7 @@ import httpx
 
 from attack import Soak, spread
 from follower import TERMINAL, Follower, Speaker, digest
-from hub_process import Hub, run_command
+from hub_process import Hub
 from synthetic_text import token
 
 # What an exchange that was running at the kill has to be terminal within.
@@ -46,22 +46,7 @@ class KillSoak(Soak):
         self.restart_seconds, self.settled_seconds, self.back_seconds, self.running_at_kill = [], [], [], []
         self.not_terminal = 0
 
-    def run(self):
-        """Returns the rows of the report, and what must not be, each with its count."""
-        self.hub = self._start_hub(0)
-        try:
-            asyncio.run(self._soak())
-            code = self.hub.stop()
-            found = run_command("check", "--data", self.hub.data)
-        finally:
-            if self.hub.is_running:
-                self.hub.kill()
-        faults = self.compare()
-        faults["stops with an exit code other than 0"] = int(code != 0)
-        faults["faults that `hubbub check` finds"] = found.stderr.count("fault:")
-        return self._rows(), faults
-
-    def _start_hub(self, number):
+    def _start_hub(self, number=0):
         return Hub(
             self.directory / f"hub{number}", "--synthetic", data=self.directory / "data", port=self.port,
             config={"default_agent": "synthetic", "limits": LIMITS})
