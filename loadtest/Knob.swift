@@ -15,6 +15,7 @@ struct Knob: Hashable, Sendable {
     // How long.
     static let seconds = Knob("seconds", 0.1...3600, isWhole: false, "how long is measured")
     static let warmUp = Knob("warm-up", 0...600, isWhole: false, "seconds before that")
+    static let poll = Knob("poll", 0...100_000, "microseconds between polls, without sleeping; 0: sleep until awoken")
 
     // How many.
     static let rooms = Knob("rooms", 1...100_000, "rooms")

@@ -52,6 +52,7 @@ final class Run {
         (self.engine, self.title) = (engine, title)
         (self.countedSeconds, self.processes) = (countedSeconds, processes)
         self.values = values
+        engine.pollInterval = UInt64(values[.poll] ?? 0) * 1000
         address = try ServerAddress(url: server.url)
         probe = try server.processID.map { (id) throws(Failure) in try ServerProbe(processID: id) }
         tally = Tally(readsStamps: address.isLoopback)

@@ -12,6 +12,13 @@ import Glibc
 final class Engine {
     /// Monotonic nanoseconds, read after each wait and each read.
     var now = Clock.now()
+    /// If set, it polls at this interval, in nanoseconds, and never sleeps.
+    ///
+    /// A send that wakes its reader on another core, or finds it at the same socket, costs its sender much more: how much
+    /// depends on how fast the reader is, and says nothing of a server whose readers are on other machines.
+    var pollInterval: UInt64 = 0
+    /// How long it has waited for that, or polled in vain, in nanoseconds.
+    private(set) var spun: UInt64 = 0
     /// Called at the end of each turn.
     var turnEnded: () -> Void = {}
     /// Sockets whose handshake is done.
@@ -33,6 +40,7 @@ final class Engine {
     private var freeSlots: [Int] = []
     private var timers = TimerHeap()
     private var failure: Failure?
+    private var polledAt: UInt64 = 0
     private var randomState = Clock.now()
 
     init() throws(Failure) {
@@ -123,7 +131,8 @@ final class Engine {
     private func turn(until end: UInt64) {
         let clock = Clock.now()
         let wake = min(end, timers.nextTime ?? .max)
-        let wait = wake > clock ? Int64(clamping: wake - clock) : 0
+        let wait = wake > clock && pollInterval == 0 ? Int64(clamping: wake - clock) : 0
+        if pollInterval > 0 { spin(from: clock) }
         let count = hb_epoll_wait(epoll, events, Int32(Self.eventsPerTurn), wait)
         now = Clock.now()
         if Interruption.isWanted { fail("interrupted") }
@@ -134,8 +143,20 @@ final class Engine {
             else { continue }
             client.ready(event.events)
         }
-        while let action = timers.popDue(now) { action() }
+        var isVain = count <= 0
+        while let action = timers.popDue(now) {
+            isVain = false
+            action()
+        }
         turnEnded()
+        if pollInterval > 0, isVain { spun += Clock.now() - polledAt }
+    }
+
+    private func spin(from clock: UInt64) {
+        var time = clock
+        while time < polledAt + pollInterval { time = Clock.now() }
+        spun += time - clock
+        polledAt = time
     }
 
     // MARK: - For clients

@@ -34,7 +34,7 @@ final class Talk {
         }
         guard exchange.streamID != nil else { return }
         if let window = script.window {
-            let allowed = min(exchange.complete + window, exchange.script.tokens)
+            let allowed = min(exchange.delivered + window, exchange.script.tokens)
             if allowed > exchange.released {
                 stage.release(allowed - exchange.released, of: exchange, in: room)
                 exchange.released = allowed

@@ -14,8 +14,9 @@ final class Meter {
 
     private struct Sample {
         let time = Clock.now()
-        let ownCPU = Clock.ownCPU()
         let count: Int
+        /// CPU time of the load test, without that of polling in vain.
+        let ownWork: Int64
         let serverCPU: UInt64?
     }
 
@@ -45,7 +46,7 @@ final class Meter {
         self.progress = progress
         counts = Series(counted.many, in: "Throughput", .perSecond, over: "time", .seconds)
         sleepsBefore = probe?.sleeps ?? 0
-        first = Sample(count: tallies.reduce(0) { $0 + $1.delivered }, serverCPU: probe?.cpuNanoseconds)
+        first = Self.sample(engine, tallies, probe)
         last = first
         for tally in tallies { tally.isRecording = true }
         sampleLater()
@@ -59,7 +60,7 @@ final class Meter {
         let seconds = Double(end.time - first.time) / 1e9
         let count = Double(end.count - first.count)
         report.seconds = seconds
-        report.client.busyShare = Double(end.ownCPU - first.ownCPU) / 1e9 / seconds
+        report.client.busyShare = max(0, Double(end.ownWork - first.ownWork) / 1e9 / seconds)
         if count > 0 { report.figures.append(Figure(counted.many, count / seconds, .perSecond)) }
         if let probe, let before = first.serverCPU, let after = end.serverCPU {
             let cpu = Double(after - before)
@@ -83,8 +84,12 @@ final class Meter {
         }
     }
 
-    private func sample() -> Sample {
-        Sample(count: tallies.reduce(0) { $0 + $1.delivered }, serverCPU: probe?.cpuNanoseconds)
+    private func sample() -> Sample { Self.sample(engine, tallies, probe) }
+
+    private static func sample(_ engine: Engine, _ tallies: [Tally], _ probe: ServerProbe?) -> Sample {
+        Sample(
+            count: tallies.reduce(0) { $0 + $1.delivered }, ownWork: Int64(Clock.ownCPU()) - Int64(engine.spun),
+            serverCPU: probe?.cpuNanoseconds)
     }
 
     private func plot(_ next: Sample) {
@@ -93,7 +98,7 @@ final class Meter {
         let rate = Double(next.count - last.count) / elapsed * 1e9
         if next.count > first.count { counts.add(time, rate) }
         progress(time, rate)
-        ownBusy.add(time, Double(next.ownCPU - last.ownCPU) / elapsed)
+        ownBusy.add(time, max(0, Double(next.ownWork - last.ownWork) / elapsed))
         if let probe, let before = last.serverCPU, let after = next.serverCPU {
             serverBusy.add(time, Double(after - before) / elapsed)
             memory.add(time, Double(probe.memoryBytes))

@@ -25,15 +25,14 @@ final class Exchange {
     var endedAt: UInt64 = 0
     /// Tokens that may be said so far, where a window is set.
     var released: Int
-    /// Tokens that every watcher of the room has.
-    private(set) var complete = 0
-
+    /// Tokens that watchers have, counted at each of them.
+    private var held = 0
     private let watchers: Int
-    /// How many watchers have each token, from `complete` on.
-    private var holders: [Int] = []
 
     var script: SyntheticScript { text.script }
     var isRunning: Bool { streamID != nil && end == nil }
+    /// Tokens that a watcher has, on average.
+    var delivered: Int { held / watchers }
 
     /// - Parameters:
     ///   - message: what is sent, when it is not the script.
@@ -55,17 +54,9 @@ final class Exchange {
         offset / script.tokenBytes..<(offset + count) / script.tokenBytes
     }
 
-    /// One more watcher has these tokens. Counted only for a window, since only closed loops ask.
-    func hold(_ tokens: Range<Int>) {  // HOT
-        guard script.window != nil else { return }
-        while holders.count < tokens.upperBound { holders.append(0) }
-        for number in tokens { holders[number] += 1 }
-        while complete < holders.count, holders[complete] == watchers { complete += 1 }
-    }
+    /// One more watcher has these tokens.
+    func hold(_ tokens: Range<Int>) { held += tokens.count }
 
     /// Nobody needs it in pieces any more.
-    func forgetPieces() {
-        text.forgetPieces()
-        holders = []
-    }
+    func forgetPieces() { text.forgetPieces() }
 }

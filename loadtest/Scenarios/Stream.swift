@@ -9,7 +9,7 @@ extension Scenario {
             watch each room. Tokens are due at fixed times, so a stall counts for every token that it delays.
             """,
         knobs: [
-            (.rooms, 200), (.watchers, 5), (.rate, 50), (.tokenBytes, 120), (.seconds, 10), (.warmUp, 1),
+            (.rooms, 200), (.watchers, 5), (.rate, 50), (.tokenBytes, 120), (.seconds, 10), (.warmUp, 1), (.poll, 0),
         ],
         quick: [(.rooms, 10), (.watchers, 3), (.seconds, 0.5), (.warmUp, 0.1)],
         divides: [.rooms],
