@@ -50,9 +50,9 @@ final class Epoll {
 
     /// Waits at most so long (-1: for ever). Interrupted, it tells what is ready by then: after SIGSTOP and SIGCONT the
     /// timers are overdue, and what arrived meanwhile has to be seen before they judge who was silent.
-    func wait(milliseconds: Int32) -> UnsafeBufferPointer<epoll_event> {
-        var count = epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), milliseconds)
-        while count < 0, errno == EINTR { count = epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), 0) }
+    func wait(nanoseconds: Int64) -> UnsafeBufferPointer<epoll_event> {
+        var count = hb_epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), nanoseconds)
+        while count < 0, errno == EINTR { count = hb_epoll_wait(descriptor, events, Int32(Self.eventsPerTurn), 0) }
         precondition(count >= 0, "epoll_wait failed")
         return UnsafeBufferPointer(start: events, count: Int(count))
     }

@@ -21,8 +21,10 @@ public protocol LoopHandler: AnyObject, SendableMetatype {
     /// A turn's messages, in order. There is a default, which calls `handle` for each: as a requirement it is compiled
     /// in the handler's own module, for the handler's own message type.
     func handle(_ messages: ArraySlice<Message>)
-    /// Once per turn, after all events, messages and timers, before the loop sleeps: the place for effects.
+    /// Once per turn, after its events, messages and timers, before the loop sleeps: the place for effects.
     func turnEnded()
+    /// Whether `turnEnded` has something to do.
+    var hasWork: Bool { get }
 }
 
 extension LoopHandler {

@@ -122,6 +122,8 @@ final class HubLoop: LoopHandler {
         }
     }
 
+    var hasWork: Bool { hub.hasWork }
+
     func turnEnded() {
         // What one round causes on this very loop is done in the next; a chain of such rounds is short.
         for _ in 0..<16 {

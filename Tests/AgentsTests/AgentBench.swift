@@ -74,6 +74,7 @@ private final class BenchHandler: LoopHandler {
     func writable(_ id: ConnectionID) {}
     func disconnected(_ id: ConnectionID, _ cause: DisconnectCause) {}
     func turnEnded() {}
+    var hasWork: Bool { false }
 }
 
 /// An agent host on a real loop with its own thread, driven from the test's.

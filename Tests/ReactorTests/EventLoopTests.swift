@@ -60,6 +60,41 @@ import Testing
         #expect(hand.recorder.text(id) == "x")
     }
 
+    @Test func whatATimerCausesIsDoneBeforeTheNextFires() throws {
+        let hand = try HandTurnedLoop()
+        var fired: [String] = []
+        for name in ["idle", "speaks", "speaks next", "idle last"] {
+            hand.loop.schedule(at: hand.loop.now) {
+                fired.append(name)
+                hand.recorder.hasWork = name.hasPrefix("speaks")
+            }
+        }
+        usleep(2000)
+        hand.turnOnce()
+        #expect(fired == ["idle", "speaks"])
+        hand.turnOnce()
+        #expect(fired == ["idle", "speaks", "speaks next"])
+        hand.turnOnce()
+        #expect(fired.count == 4)
+    }
+
+    @Test func aTurnWithOtherWorkFiresAllTimersThatAreDue() throws {
+        let hand = try HandTurnedLoop()
+        let (client, _) = try hand.connect()
+        var fired = 0
+        for _ in 0..<3 {
+            hand.loop.schedule(at: hand.loop.now) {
+                fired += 1
+                hand.recorder.hasWork = true
+            }
+        }
+        hand.recorder.onReceived = { _, _ in hand.recorder.hasWork = true }
+        try client.send("x")
+        usleep(2000)
+        hand.turnOnce()
+        #expect(fired == 3)
+    }
+
     @Test func aFailureToMakeTheHandlerReachesTheStarter() throws {
         let mailbox = try Mailbox<Recorder>()
         #expect(throws: SystemError("bind", errno: EADDRINUSE)) {

@@ -21,6 +21,7 @@ final class Recorder: LoopHandler {
     var disconnects: [Disconnect] = []
     var messages: [Numbered] = []
     var turns = 0
+    var hasWork = false
 
     var onAccepted: (ConnectionID) -> Void = { _ in }
     var onReceived: (ConnectionID, UnsafeMutableRawBufferPointer) -> Void = { _, _ in }
@@ -49,7 +50,10 @@ final class Recorder: LoopHandler {
 
     func handle(_ message: Numbered) { messages.append(message) }
 
-    func turnEnded() { turns += 1 }
+    func turnEnded() {
+        turns += 1
+        hasWork = false
+    }
 
     func text(_ id: ConnectionID) -> String { String(decoding: received[id] ?? [], as: UTF8.self) }
 }
