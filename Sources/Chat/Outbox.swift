@@ -37,15 +37,13 @@ public struct WritePlan {
     /// `IOV_MAX`: at most this many pieces go into one gathered write.
     static let spansMax = 1024
 
-    /// An empty plan with its room reserved.
-    public init() {
-        spans.reserveCapacity(Self.spansMax)
-        frames.reserveCapacity(Self.spansMax)
-    }
+    /// An empty plan.
+    public init() {}
 
     var isFull: Bool { bytes >= Self.bytesMax || spans.count >= Self.spansMax - 1 }
 
-    mutating func reset() {
+    /// Forgets everything but the memory it took.
+    public mutating func reset() {
         spans.removeAll(keepingCapacity: true)
         frames.removeAll(keepingCapacity: true)
         lost.removeAll(keepingCapacity: true)

@@ -21,6 +21,8 @@ public final class EventLoop<Handler: LoopHandler> {
     public internal(set) var now: UInt64
     /// Who is called. Must be set before `run`; not retained, since a handler usually holds its loop.
     public unowned var handler: Handler!
+    /// Whether batches of sends go through io_uring, where the kernel has it.
+    public var usesRing = true
     /// How many connections are open, whichever side opened them.
     public internal(set) var connectionCount = 0
 
@@ -30,6 +32,8 @@ public final class EventLoop<Handler: LoopHandler> {
     var listeners: [Int32] = []
     var acceptFailureLoggedAt: UInt64?
     let receiveArea: UnsafeMutableRawBufferPointer
+    /// Made for the first batch that is worth it.
+    var ring: SendRing?
     /// Connections to read on without a new event.
     var unfinished: [ConnectionID] = []
 
@@ -121,8 +125,8 @@ extension EventLoop {
         handler.turnEnded()
     }
 
-    /// All that are due; but in a quiet turn none behind one that makes work, which is done first: of several agents that
-    /// speak in the same millisecond none waits until all have spoken.
+    /// All that are due; but in a quiet turn none behind one that makes work, which is done first: of several agents
+    /// that speak in the same millisecond none waits until all have spoken.
     private func fireTimers() {
         let isQuiet = !handler.hasWork
         while let action = wheel.popDue(now: now) {

@@ -166,7 +166,5 @@ extension HubLoop {
         return stage.pending?.chat
     }
 
-    func ref(of socket: Socket) -> ConnectionRef {
-        ConnectionRef(loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation)
-    }
+    func ref(of socket: Socket) -> ConnectionRef { connectionRef(socket.id) }
 }

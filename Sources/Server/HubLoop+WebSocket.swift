@@ -40,8 +40,7 @@ extension HubLoop {
             socket.stage = .echo(EchoStage(receiver: receiver))
             return
         }
-        let ref = ConnectionRef(
-            loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation)
+        let ref = connectionRef(socket.id)
         let isAllowed = OriginRule.allows(head, origins: context.configuration.origins)
         let connection = hub.opened(ref, user: user, now: now)
         socket.stage = .webSocket(WebSocketStage(receiver: receiver, connection: connection))

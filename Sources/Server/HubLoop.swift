@@ -23,6 +23,9 @@ final class HubLoop: LoopHandler {
     /// By descriptor.
     var sockets: [Socket?] = []
     private var plan = WritePlan()
+    /// Of the broadcasts under way.
+    private var plans: [WritePlan] = []
+    private var batch = WriteBatch()
     /// The effects under way; its memory and the hub's take turns.
     private var effects: [Effect] = []
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
@@ -30,6 +33,7 @@ final class HubLoop: LoopHandler {
     init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {
         self.loop = loop
         self.context = context
+        loop.usesRing = context.configuration.usesRing
         var random = SystemRandomNumberGenerator()
         hub = Hub(index: loop.index, configuration: context.hub, gauges: context.gauges) { random.next() }
         agents = try AgentHost(
@@ -51,6 +55,10 @@ final class HubLoop: LoopHandler {
         let index = Int(id.descriptor)
         guard index < sockets.count, let socket = sockets[index], socket.id == id else { return nil }
         return socket
+    }
+
+    func connectionRef(_ id: ConnectionID) -> ConnectionRef {
+        ConnectionRef(loop: loop.index, descriptor: id.descriptor, generation: id.generation)
     }
 
     func connectionID(_ ref: ConnectionRef) -> ConnectionID {
@@ -129,7 +137,7 @@ final class HubLoop: LoopHandler {
         for _ in 0..<16 {
             hub.turnEnded(now: now)
             perform()
-            for replica in hub.takeBroadcasts() { broadcast(replica) }
+            broadcast()
             for connection in hub.takeDirty() { flush(connection) }
             if !hub.hasWork { return }
         }
@@ -177,33 +185,44 @@ final class HubLoop: LoopHandler {
 
     // MARK: - Writing
 
-    /// Writes the same bytes to everybody who has caught up in a room. Nothing is touched of a receiver but its name.
+    /// Writes the same bytes to everybody who has caught up in a room, of all rooms at once. Nothing is touched of a
+    /// receiver but its name.
     ///
     /// HOT
-    private func broadcast(_ replica: Replica) {
-        let receivers = hub.plan(for: replica, into: &plan)
-        guard !receivers.isEmpty else { return }
-        var short: [(ConnectionRef, wrote: Int)] = []
-        var failed: [ConnectionID] = []
-        plan.withPieces { pieces in
-            for ref in receivers {
-                switch loop.write(connectionID(ref), pieces) {
-                case .wrote(plan.bytes): break
-                case .wrote(let count): short.append((ref, count))
-                case .wouldBlock: short.append((ref, 0))
-                case .failed:
-                    short.append((ref, 0))
-                    failed.append(connectionID(ref))
-                }
-            }
+    private func broadcast() {
+        let replicas = hub.takeBroadcasts()
+        guard !replicas.isEmpty else { return }
+        while plans.count < replicas.count { plans.append(WritePlan()) }
+        for (number, replica) in replicas.enumerated() {
+            let receivers = hub.plan(for: replica, into: &plans[number])
+            if receivers.isEmpty { plans[number].reset() }
+            plans[number].withPieces { batch.begin($0) }
+            for ref in receivers { batch.add(connectionID(ref)) }
         }
-        for (ref, _) in short {
-            guard let socket = socket(connectionID(ref)) else { continue }
+        loop.write(&batch)
+        var short = batch.short[...]
+        for (number, replica) in replicas.enumerated() {
+            let blocked = short.prefix { $0.group == number }
+            short = short.dropFirst(blocked.count)
+            broadcast(plans[number], of: replica, short: blocked)
+            plans[number].reset()
+        }
+        let failed = batch.short.filter { if case .failed = $0.result { true } else { false } }
+        batch.reset()
+        for send in failed { if let socket = socket(send.id) { drop(socket) } }
+    }
+
+    private func broadcast(_ plan: WritePlan, of replica: Replica, short: ArraySlice<WriteBatch.Short>) {
+        guard plan.bytes > 0 else { return }
+        var wrote: [(ConnectionRef, wrote: Int)] = []
+        for send in short {
+            let count = if case .wrote(let count) = send.result { count } else { 0 }
+            wrote.append((connectionRef(send.id), count))
+            guard let socket = socket(send.id) else { continue }
             socket.isBlocked = true
             socket.lastProgressAt = loop.now
         }
-        hub.broadcast(plan, of: replica, short: short)
-        for id in failed { if let socket = socket(id) { drop(socket) } }
+        hub.broadcast(plan, of: replica, short: wrote)
     }
 
     /// Gives the kernel everything a connection has to send, up to a share, in one call.

@@ -1,11 +1,12 @@
 // Counts what the hub's loops ask of their C library: loaded into the hub with LD_PRELOAD.
 //
 // CALL_COUNTS names a file of 64-bit counters, one for each call below, mapped and shared, so that a test reads them at
-// any moment. A thread is a loop from its first epoll_wait on; other threads do not count.
+// any moment. A thread is a loop from its first epoll_pwait2 on; other threads do not count.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,10 +15,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 // In the order of call_counter.py.
-enum call { ALLOCATE, FREE, SEND, RECEIVE, WAIT, CONTROL, READ, WRITE, CALLS };
+enum call { ALLOCATE, FREE, SEND, RECEIVE, WAIT, CONTROL, READ, WRITE, RING, CALLS };
 
 static uint64_t ignored[CALLS];
 static uint64_t *counters = ignored;
@@ -96,10 +98,24 @@ COUNTED(READ, ssize_t, read, (int from, void *bytes, size_t size), (from, bytes,
 COUNTED(WRITE, ssize_t, write, (int to, const void *bytes, size_t size), (to, bytes, size))
 COUNTED(WRITE, ssize_t, writev, (int to, const struct iovec *pieces, int number), (to, pieces, number))
 
-int epoll_wait(int set, struct epoll_event *events, int most, int milliseconds) {
-    static int (*real)(int, struct epoll_event *, int, int);
-    if (!real) real = (__typeof__(real))dlsym(RTLD_NEXT, "epoll_wait");
+int epoll_pwait2(
+    int set, struct epoll_event *events, int most, const struct timespec *time, const sigset_t *signals) {
+    static int (*real)(int, struct epoll_event *, int, const struct timespec *, const sigset_t *);
+    if (!real) real = (__typeof__(real))dlsym(RTLD_NEXT, "epoll_pwait2");
     is_loop = 1;
     count(WAIT);
-    return real(set, events, most, milliseconds);
+    return real(set, events, most, time, signals);
+}
+
+// What the C library has no function for, io_uring_enter among it.
+long syscall(long number, ...) {
+    static long (*real)(long, ...);
+    if (!real) real = (__typeof__(real))dlsym(RTLD_NEXT, "syscall");
+    va_list list;
+    va_start(list, number);
+    long a = va_arg(list, long), b = va_arg(list, long), c = va_arg(list, long);
+    long d = va_arg(list, long), e = va_arg(list, long), f = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_io_uring_enter) count(RING);
+    return real(number, a, b, c, d, e, f);
 }

@@ -8,7 +8,7 @@ import subprocess
 
 SOURCE = pathlib.Path(__file__).with_name("call_counter.c")
 # In the order of call_counter.c.
-NAMES = ("allocations", "frees", "sends", "receives", "waits", "controls", "reads", "writes")
+NAMES = ("allocations", "frees", "sends", "receives", "waits", "controls", "reads", "writes", "rings")
 
 Calls = collections.namedtuple("Calls", NAMES)
 

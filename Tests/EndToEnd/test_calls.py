@@ -1,8 +1,10 @@
-"""What a token costs the hub in calls, counted: one send for each watcher, and nothing else for any of them.
+"""What a token costs the hub in calls, counted: with io_uring one for all watchers, else one for each; nothing else.
 
 Counted on the release binary, since unoptimised code allocates where its loops do not show it.
 """
 
+import ctypes
+import errno
 import json
 import os
 import statistics
@@ -21,14 +23,24 @@ ALLOCATIONS_MAX = 30
 TIMER_ALLOCATIONS = 5
 # Nothing is merged by time, so that a token is a delivery.
 LIMITS = {"coalesce_milliseconds_max": 0, "drain_seconds": 0}
+SYS_IO_URING_SETUP = 425
+# Fewer sends are made one by one.
+RING_SENDS_MIN = 16
 
 
-def count(start_hub, open_client, directory, watchers):
+def has_ring():
+    """Whether the kernel lets us have an io_uring: refused for want of arguments, not of the call."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(SYS_IO_URING_SETUP, 0, None)
+    return ctypes.get_errno() not in (errno.ENOSYS, errno.EPERM)
+
+
+def count(start_hub, open_client, directory, watchers, *flags):
     """The loop's calls up to each of some tokens, each said when all watchers have the one before."""
     assert os.path.exists(RELEASE_BINARY), "there is no release binary; './dev build' makes it"
     counter = CallCounter(directory)
     hub = start_hub(
-        "--synthetic", loops=1, env=counter.environment, config={"limits": LIMITS}, binary=RELEASE_BINARY)
+        "--synthetic", *flags, loops=1, env=counter.environment, config={"limits": LIMITS}, binary=RELEASE_BINARY)
     room_id = hub.create_room()
     author = open_client(hub)
     author.join(room_id)
@@ -62,9 +74,20 @@ def counted():
 
 @pytest.mark.parametrize("watchers", WATCHERS)
 def test_a_token_is_one_send_for_each_watcher(start_hub, open_client, tmp_path, counted, watchers):
-    calls = counted[watchers] = count(start_hub, open_client, tmp_path, watchers)
+    calls = counted[watchers] = count(start_hub, open_client, tmp_path, watchers, "--no-io-uring")
     assert calls[-1].sends - calls[0].sends == TOKENS * watchers
     assert per_token(calls).sends == watchers
+
+
+@pytest.mark.parametrize("watchers", WATCHERS)
+def test_with_io_uring_it_is_one_call_for_all(start_hub, open_client, tmp_path, counted, watchers):
+    if not has_ring():
+        pytest.skip("this kernel has no io_uring, or does not allow it")
+    calls = count(start_hub, open_client, tmp_path, watchers)
+    in_ring = watchers >= RING_SENDS_MIN
+    assert calls[-1].rings - calls[0].rings == (TOKENS if in_ring else 0)
+    assert calls[-1].sends - calls[0].sends == (0 if in_ring else TOKENS * watchers)
+    assert abs(per_token(calls).allocations - per_token(counted[watchers]).allocations) <= TIMER_ALLOCATIONS
 
 
 def test_nothing_else_is_done_for_a_watcher(counted):

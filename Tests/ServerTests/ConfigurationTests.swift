@@ -61,19 +61,19 @@ private let fromFile = ["--config", "hubbub.json"]
         let file = """
             {"host":"::1","port":9000,"data":"/d","loops":2,"docs":"docs","diagnostics":true,"synthetic":true,
              "log_level":"debug","default_agent":"guide","origins":["https://a.example","http://b.example:81"],
-             "allow_open":true}
+             "allow_open":true,"no_io_uring":true}
             """
         let flags = [
             "--host", "::1", "--port", "9000", "--data", "/d", "--loops", "2", "--docs", "docs", "--diagnostics",
             "--synthetic", "--log-level", "debug", "--default-agent", "guide", "--origins",
-            "https://A.example,http://b.example:81", "--allow-open",
+            "https://A.example,http://b.example:81", "--allow-open", "--no-io-uring",
         ]
         let environment = [
             "HUBBUB_HOST": "::1", "HUBBUB_PORT": "9000", "HUBBUB_DATA": "/d", "HUBBUB_LOOPS": "2",
             "HUBBUB_DOCS": "docs", "HUBBUB_DIAGNOSTICS": "1", "HUBBUB_SYNTHETIC": "1",
             "HUBBUB_LOG_LEVEL": "debug", "HUBBUB_DEFAULT_AGENT": "guide",
             "HUBBUB_ORIGINS": "https://a.example,http://b.example:81",
-            "HUBBUB_ALLOW_OPEN": "true",
+            "HUBBUB_ALLOW_OPEN": "true", "HUBBUB_NO_IO_URING": "true",
         ]
         for configuration in [try load(fromFile, file: file), try load(flags), try load(environment: environment)] {
             #expect(configuration.host == "::1")
@@ -84,9 +84,9 @@ private let fromFile = ["--config", "hubbub.json"]
             #expect(configuration.offersDiagnostics && configuration.offersSynthetic)
             #expect(configuration.logLevel == .debug)
             #expect(configuration.origins == ["https://a.example", "http://b.example:81"])
-            #expect(configuration.allowsOpen)
+            #expect(configuration.allowsOpen && !configuration.usesRing)
         }
-        #expect(Setting.allCases.count == 12)
+        #expect(Setting.allCases.count == 13)
     }
 
     @Test func agentsComeFromTheFileAndTheGuideIsAlwaysThere() throws {

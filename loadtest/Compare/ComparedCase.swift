@@ -49,7 +49,7 @@ struct ComparedCase {
             ])
     }
 
-    /// With one token in flight the hub merges none, since there is none to merge: what is compared is the cost of sending.
+    /// The hub merges no tokens by time here, since the floor does not either: what is compared is the cost of sending.
     private static func fanout(
         _ watchers: Int, inFlight: Int, floorOptions: [String], target: Double
     ) -> ComparedCase {

@@ -14,8 +14,8 @@ final class Engine {
     var now = Clock.now()
     /// If set, it polls at this interval, in nanoseconds, and never sleeps.
     ///
-    /// A send that wakes its reader on another core, or finds it at the same socket, costs its sender much more: how much
-    /// depends on how fast the reader is, and says nothing of a server whose readers are on other machines.
+    /// A send that wakes its reader on another core, or finds it at the same socket, costs its sender much more: how
+    /// much depends on how fast the reader is, and says nothing of a server whose readers are on other machines.
     var pollInterval: UInt64 = 0
     /// How long it has waited for that, or polled in vain, in nanoseconds.
     private(set) var spun: UInt64 = 0

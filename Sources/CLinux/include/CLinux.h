@@ -47,3 +47,22 @@ int hb_set_timer_slack(unsigned long nanoseconds);
 int hb_rename_new(const char *from, const char *to);
 /// The bytes that the process has allocated and not freed, with what the allocator adds to each area.
 int64_t hb_allocated_bytes(void);
+
+/// One send of a batch: what is to be sent to whom, and what came of it.
+struct hb_send {
+    int descriptor;
+    /// Bytes taken, or `-errno`; `HB_NOT_TRIED` before.
+    int result;
+    /// Where its pieces begin in the batch's pieces, and how many they are.
+    uint32_t first, count;
+};
+enum { HB_NOT_TRIED = -0x7FFFFFFF };
+/// An io_uring on which batches of sends are made. Used by the thread that opened it only.
+struct hb_ring;
+/// Opens a ring for batches of at most `entries`, a power of two. Returns NULL with `errno` where the kernel has no
+/// io_uring of Linux 6.0 or does not allow it.
+struct hb_ring *hb_ring_open(unsigned entries);
+void hb_ring_close(struct hb_ring *ring);
+/// Makes all sends in one system call, none of which waits: a socket without room gives `-EAGAIN`. What the kernel did not
+/// come to stays `HB_NOT_TRIED`.
+void hb_ring_send(struct hb_ring *ring, struct hb_send *sends, unsigned count, const struct iovec *pieces);

@@ -32,6 +32,8 @@ public struct Configuration: Sendable {
     public var logLevel = Log.Level.info
     /// Whether the hub may listen beyond loopback although it knows no keys.
     public var allowsOpen = false
+    /// Whether what many watchers get is sent with io_uring, where the kernel has it.
+    public var usesRing = true
     /// Browser origins beside the hub's own that may open sockets and change things, such as `https://example.org`.
     public var origins: [String] = []
     /// The agent of a send that names none, in a room that names none.

@@ -8,6 +8,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case defaultAgent = "default_agent"
     case origins
     case allowOpen = "allow_open"
+    case noRing = "no_io_uring"
 
     /// The form a value has in the file.
     enum Kind {
@@ -38,7 +39,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .logLevel: "LEVEL"
         case .defaultAgent: "NAME"
         case .origins: "URL,…"
-        case .diagnostics, .synthetic, .allowOpen: nil
+        case .diagnostics, .synthetic, .allowOpen, .noRing: nil
         }
     }
 
@@ -57,6 +58,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .defaultAgent: "the agent of a message that names none (guide)"
         case .origins: "names that web pages may connect from, such as https://example.org (none)"
         case .allowOpen: "listen beyond this machine WITHOUT authentication (off)"
+        case .noRing: "send to each watcher by itself, not to many at once with io_uring (off)"
         }
     }
 
@@ -64,7 +66,7 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host, .data, .config, .docs, .logLevel, .defaultAgent: .text
         case .port, .loops: .number
-        case .diagnostics, .synthetic, .allowOpen: .truth
+        case .diagnostics, .synthetic, .allowOpen, .noRing: .truth
         case .origins: .list
         }
     }
@@ -94,6 +96,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .defaultAgent: configuration.defaultAgent = text
         case .origins: configuration.origins = try text.split(separator: ",").map(Self.origin)
         case .allowOpen: configuration.allowsOpen = try Self.truth(text)
+        case .noRing: configuration.usesRing = try !Self.truth(text)
         }
     }
 
