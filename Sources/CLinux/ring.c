@@ -1,13 +1,14 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 #include <linux/io_uring.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-// io_uring(7), without a library, since one operation of it is used, and that one synchronously: a send that must not wait
-// is tried while it is submitted, so all results are there when the call returns, and no buffer outlives it.
+// io_uring(7), without a library, since one operation of it is used, and that one synchronously: a send that must not
+// wait is tried while it is submitted, so all results are there when the call returns, and no buffer outlives it.
 
 struct hb_ring {
     int descriptor;
@@ -34,7 +35,8 @@ struct hb_ring *hb_ring_open(unsigned entries) {
     int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_POPULATE;
     ring->area = mmap(0, ring->area_bytes, protection, flags, descriptor, IORING_OFF_SQ_RING);
     ring->submissions = mmap(0, ring->submission_bytes, protection, flags, descriptor, IORING_OFF_SQES);
-    if (ring->area == MAP_FAILED || ring->submissions == MAP_FAILED || !(parameters.features & IORING_FEAT_SINGLE_MMAP)) {
+    bool is_whole = ring->area != MAP_FAILED && ring->submissions != MAP_FAILED;
+    if (!is_whole || !(parameters.features & IORING_FEAT_SINGLE_MMAP)) {
         hb_ring_close(ring);
         errno = ENOMEM;
         return NULL;

@@ -103,13 +103,12 @@ extension EventLoop {
     }
 
     private var sendRing: SendRing? {
-        guard usesRing else { return nil }
-        if ring == nil {
-            ring = SendRing()
-            if ring == nil {
-                usesRing = false
-                Log.info("sends go one by one", ["reason": "io_uring: \(String(cString: strerror(errno)))"])
-            }
+        guard usesRing, ring == nil else { return ring }
+        ring = SendRing()
+        // Out of descriptors or memory, the next batch may have more luck.
+        if ring == nil, ![EMFILE, ENFILE, ENOMEM].contains(errno) {
+            usesRing = false
+            Log.info("sends go one by one", ["reason": "io_uring: \(String(cString: strerror(errno)))"])
         }
         return ring
     }

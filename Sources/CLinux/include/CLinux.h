@@ -63,6 +63,6 @@ struct hb_ring;
 /// io_uring of Linux 6.0 or does not allow it.
 struct hb_ring *hb_ring_open(unsigned entries);
 void hb_ring_close(struct hb_ring *ring);
-/// Makes all sends in one system call, none of which waits: a socket without room gives `-EAGAIN`. What the kernel did not
-/// come to stays `HB_NOT_TRIED`.
+/// Makes all sends in one system call, none of which waits: a socket without room gives `-EAGAIN`. What the kernel did
+/// not come to stays `HB_NOT_TRIED`.
 void hb_ring_send(struct hb_ring *ring, struct hb_send *sends, unsigned count, const struct iovec *pieces);
