@@ -11,6 +11,24 @@ struct NumberTests {
     ])
     func writesThreeDigits(value: Double, text: String) { #expect(brief(value) == text) }
 
+    @Test(arguments: [
+        (1.05, "1.05"), (0.1, "0.10"), (0.0999, "0.10"), (0.0432, "0.0432"), (99.99, "99.99"), (99.996, "100"),
+        (158.21, "158"), (12_345, "12,345"), (1_234_567, "1.2e6"), (0.00001234, "1.2e−5"), (0, "0"), (.infinity, "–"),
+    ])
+    func keepsRatiosShort(ratio: Double, text: String) { #expect(ratioText(ratio) == text) }
+
+    @Test(arguments: [
+        (Target.atMost(1.05), 1.11, "missed by 6 %"), (.atMost(1.05), 0.84, "met by 20 %"), (.atMost(2), 2, "met"),
+        (.atMost(1.1), 1.101, "missed by less than 1 %"), (.atMost(1.1), 290, "missed by a factor of 264"),
+        (.atLeast(100), 120, "met by 20 %"), (.atLeast(100), 0, "missed by 100 %"), (.atMost(1), .nan, "missed"),
+        (.atMost(0), 5, "missed"),
+    ])
+    func saysByHowMuch(target: Target, value: Double, text: String) {
+        let outcome = target.outcome(of: value)
+        #expect(outcome.text == text)
+        #expect(outcome.tone == (text.hasPrefix("met") ? .good : .bad))
+    }
+
     @Test(arguments: [(50.0, "50"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999"), (100, "100"), (0, "0")])
     func writesAllNines(percent: Double, text: String) { #expect(percentText(percent) == text) }
 

@@ -77,6 +77,33 @@ struct PageTests {
         #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 13.9 })
     }
 
+    @Test(arguments: [1, 6, 16]) func allTargetsOfAComparisonAreOnTop(count: Int) {
+        let tiles = tiles(of: Samples.crowdedComparison(targets: count, ratio: 1))
+        #expect(tiles.count == count)
+        for (number, tile) in tiles.enumerated() {
+            #expect(tile.contains("case \(number) "))
+            #expect(tile.contains(number % 2 == 0 ? "≤ 0.8, missed by 25 %" : "≤ 1.25, met by 20 %"))
+            #expect(tile.hasPrefix(number % 2 == 0 ? "bad" : "good"))
+        }
+    }
+
+    @Test func allTargetsOfARunAreOnTop() {
+        var report = Samples.run
+        for number in 0..<7 { report.figures.append(Figure("f\(number)", 1, .bytes, target: .atMost(2))) }
+        let html = report.page.html
+        for name in ["CPU per token", "sustained rate"] + (0..<7).map({ "f\($0)" }) {
+            #expect(html.contains("<span class=\"name\">\(name)</span>"), "\(name)")
+        }
+        #expect(html.matches(of: /<div class="tile (?:good|bad)">/).count == 9)
+    }
+
+    /// From its tone on.
+    private func tiles(of report: ComparisonReport) -> [String] {
+        report.page.html.split(separator: "<div class=\"tile ").dropFirst().map {
+            String($0.prefix(upTo: $0.firstRange(of: "</div>")?.lowerBound ?? $0.endIndex))
+        }
+    }
+
     @Test func colorsArePrintedOnLight() {
         #expect(Page.style.contains("@media screen and (prefers-color-scheme: dark)"))
     }

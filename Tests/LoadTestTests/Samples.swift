@@ -1,3 +1,4 @@
+import Glibc
 import Wire
 
 @testable import loadtest
@@ -55,6 +56,50 @@ enum Samples {
             }
         }
         report.disturbance = 0.02
+        return report
+    }
+
+    /// Plots of so many lines with long names, which end close together, and with values of that size.
+    static func crowded(lines: Int, size: Double) -> RunReport {
+        var report = RunReport("crowded", startedAt: moment)
+        var (times, counts, sizes) = ([Series](), [Series](), [Series]())
+        for number in 0..<lines {
+            let name = "token, from when it was due to watcher, the crowd of number \(number)"
+            var latency = Latency(number % 2 == 0 ? "gap \(number)" : name, histogram(100_000, upTo: 20_000_000))
+            latency.histogram.record(number % 3 == 0 ? 0 : UInt64(max(size, 1)))
+            report.latencies.append(latency)
+            var time = Series(name, in: "Time", .nanoseconds, over: "time", .seconds)
+            var count = Series(name, in: "Count", .count, over: "connections", .count)
+            let long = "a_name_without_any_space_in_it_\(number)"
+            var bytes = Series(long, in: "Bytes", .bytes, over: "watchers", .count)
+            for step in 0...6 {
+                let value = size * (1000 + Double(number)) / 1000
+                time.add(Double(step) * size, value * Double(step))
+                count.add(pow(100, Double(step)), value)
+                bytes.add(pow(10, Double(step)) * size, value * 0x1p30)
+            }
+            times.append(time)
+            counts.append(count)
+            sizes.append(bytes)
+        }
+        report.series = times + counts + sizes
+        return report
+    }
+
+    /// Every second target is met, where the ratio is 1.
+    static func crowdedComparison(targets: Int, ratio: Double) -> ComparisonReport {
+        var report = ComparisonReport("hub", "floor", startedAt: moment)
+        for number in 0..<targets {
+            let longer = String(repeating: ", longer", count: number)
+            let scenario = "case \(number) of 200 rooms × 5 watchers × 50/s" + longer
+            let target = Target.atMost(number % 2 == 0 ? 0.8 : 1.25)
+            for (contender, value) in [("hub", ratio), ("floor", 1)] {
+                let name = "token, from when it was due to watcher, the slowest of all"
+                report.add(name, value, .nanoseconds, of: contender, to: scenario, target: target)
+                report.add("count", value * 3, .count, of: contender, to: scenario)
+                report.add("nothing", 0, .count, of: contender, to: scenario)
+            }
+        }
         return report
     }
 

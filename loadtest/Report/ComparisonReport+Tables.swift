@@ -22,14 +22,14 @@ extension ComparisonReport {
             ]
             let ratios = row.ratios.filter(\.isFinite)
             if row.isCompared, let least = ratios.min(), let most = ratios.max() {
-                cells.append(.init(fixed(ratios.median, 2)))
-                cells.append(.init("\(fixed(least, 2))–\(fixed(most, 2))", .soft))
+                cells.append(.init(ratioText(row.ratio)))
+                cells.append(.init("\(ratioText(least))–\(ratioText(most))", .soft))
             } else {
                 cells += ["", ""]
             }
             if hasTargets {
                 cells.append(.init(row.target?.text(.count) ?? "", .soft))
-                cells.append(row.target == nil ? "" : .init(row.isMet ? "met" : "missed", row.isMet ? .good : .bad))
+                cells.append(row.target?.outcome(of: row.ratio) ?? "")
             }
             table.rows.append(cells)
         }

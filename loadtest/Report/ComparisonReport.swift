@@ -18,7 +18,9 @@ struct ComparisonReport: Equatable {
         var second: [Double] = []
 
         var ratios: [Double] { zip(first, second).map { $0 / $1 } }
-        var isMet: Bool { target?.isMet(by: ratios.median) ?? true }
+        /// The one that counts: the median of the pairs that have one.
+        var ratio: Double { ratios.filter(\.isFinite).median }
+        var isMet: Bool { target?.isMet(by: ratio) ?? true }
     }
 
     /// From this share on the times mean little.
@@ -89,7 +91,7 @@ extension ComparisonReport.Row {
         .members([
             ("scenario", .string(scenario)), ("name", .string(name)), ("unit", .string(unit.rawValue)),
             ("is_compared", .bool(isCompared)), ("target", target?.json),
-            ("ratio", isCompared ? .number(ratios.median) : nil), ("first", .array(first.map(JSONValue.number))),
+            ("ratio", isCompared ? .number(ratio) : nil), ("first", .array(first.map(JSONValue.number))),
             ("second", .array(second.map(JSONValue.number))),
         ])
     }

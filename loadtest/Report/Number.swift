@@ -30,6 +30,14 @@ private func exponential(_ size: Double) -> String {
     return "\(fixed(mantissa, 1))e\(exponent < 0 ? "−" : "")\(abs(exponent))"
 }
 
+/// Two decimals, or three digits where those say nothing: `1.05`, `158`, `0.0043`.
+func ratioText(_ ratio: Double) -> String {
+    let size = abs(ratio)
+    guard size.isFinite, size != 0 else { return brief(ratio) }
+    if size < 1e-4 || size >= 1e6 { return (ratio < 0 ? "−" : "") + exponential(size) }
+    return size < 0.0995 || size >= 99.995 ? brief(ratio) : fixed(ratio, 2)
+}
+
 /// A percentile with all its nines: `50`, `99.99`.
 func percentText(_ percent: Double) -> String {
     trimmed(fixed(percent, 3))

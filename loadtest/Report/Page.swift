@@ -18,14 +18,20 @@ struct Page {
     }
 
     /// The title, how it ended, when and where, and the numbers to take away.
-    static func header(_ title: String, badge: Node?, reason: String? = nil, lines: [String], tiles: [Tile]) -> Node {
+    static func header(
+        _ title: String, badge: Node?, reason: String? = nil, lines: [String], warning: String? = nil, tiles: [Tile]
+    ) -> Node {
         var parts = [
             element("p", ["class": "kind"], ["Hubbub load test"]),
             element("h1", [:], [.text(title)] + (badge.map { [.text(" "), $0] } ?? [])),
         ]
         if let reason { parts.append(element("p", ["class": "reason"], [.text(reason)])) }
         parts += lines.filter { !$0.isEmpty }.map { element("p", [:], [.text($0)]) }
-        if !tiles.isEmpty { parts.append(element("div", ["class": "tiles"], tiles.map(\.node))) }
+        if let warning { parts.append(element("p", ["class": "warning"], [.text(warning)])) }
+        if !tiles.isEmpty {
+            let kind = tiles.count > Self.tilesMax ? "tiles many" : "tiles"
+            parts.append(element("div", ["class": kind], tiles.map(\.node)))
+        }
         return element("header", [:], parts)
     }
 
@@ -33,18 +39,28 @@ struct Page {
         element("section", [:], [element("h2", [:], [.text(title)])] + parts)
     }
 
+    /// From here on tiles are small ones.
+    static let tilesMax = 6
+
     /// A number large enough to be read from afar.
     struct Tile {
         let name: String
         let value: String
-        var remark = ""
-        var tone = Table.Tone.plain
+        let remark: String
+        let tone: Table.Tone
+
+        /// - Parameter target: as it is written.
+        init(_ name: String, _ value: String, target: String? = nil, outcome: Table.Cell? = nil) {
+            (self.name, self.value) = (name, value)
+            remark = [target, outcome?.text].compactMap(\.self).joined(separator: ", ")
+            tone = outcome?.tone ?? .plain
+        }
 
         var node: Node {
             element(
-                "div", ["class": "tile"],
+                "div", ["class": "tile \(tone.rawValue)"],
                 [
-                    element("span", ["class": "value \(tone.rawValue)"], [.text(value)]),
+                    element("span", ["class": "value"], [.text(value)]),
                     element("span", ["class": "name"], [.text(name)]),
                     element("span", ["class": "remark"], [.text(remark)]),
                 ])
@@ -55,8 +71,6 @@ struct Page {
 // MARK: - One run
 
 extension RunReport {
-    private static let tilesMax = 6
-
     var page: Page {
         var parts = [
             Page.header(
@@ -79,23 +93,23 @@ extension RunReport {
         return Page(title: "\(scenario), \(verdict.word)", parts: parts)
     }
 
-    /// The first latency's middle and tail, and the first figures.
+    /// The first latency's middle and tail, the first figures, and all that have a target.
     private var tiles: [Page.Tile] {
         var tiles: [Page.Tile] = []
         if let latency = latencies.first, !latency.histogram.isEmpty {
             for percent in [50.0, 99] where latency.histogram.supports(percent) {
                 let value = Unit.nanoseconds.text(Double(latency.histogram.percentile(percent)))
-                tiles.append(Page.Tile(name: "\(latency.name), p\(percentText(percent))", value: value))
+                tiles.append(Page.Tile("\(latency.name), p\(percentText(percent))", value))
             }
         }
-        for figure in figures.prefix(Self.tilesMax - tiles.count) {
-            let target = figure.target
-            let isMet = target?.isMet(by: figure.value) ?? true
+        var left = Page.tilesMax - tiles.count - figures.count { $0.target != nil }
+        for figure in figures {
+            if figure.target == nil { left -= 1 }
+            guard figure.target != nil || left >= 0 else { continue }
             tiles.append(
                 Page.Tile(
-                    name: figure.name, value: figure.unit.text(figure.value),
-                    remark: target.map { "target \($0.text(figure.unit))" } ?? "",
-                    tone: target == nil ? .plain : isMet ? .good : .bad))
+                    figure.name, figure.unit.text(figure.value), target: figure.target?.text(figure.unit),
+                    outcome: figure.target?.outcome(of: figure.value)))
         }
         return tiles
     }
@@ -206,19 +220,23 @@ extension ComparisonReport {
             : missed.isEmpty
                 ? element("span", ["class": "badge good"], ["targets met"])
                 : element("span", ["class": "badge warning"], [.text("\(missed.count) of \(targets.count) missed")])
-        let tiles = (targets.isEmpty ? rows.filter(\.isCompared) : targets).prefix(6).map { row in
+        let shown = targets.isEmpty ? Array(rows.filter(\.isCompared).prefix(Page.tilesMax)) : targets
+        let tiles = shown.map { row in
             Page.Tile(
-                name: "\(row.scenario): \(row.name)", value: fixed(row.ratios.median, 2) + " ×",
-                remark: row.target.map { "target \($0.text(.count))" } ?? "",
-                tone: row.target == nil ? .plain : row.isMet ? .good : .bad)
+                "\(row.scenario): \(row.name)", ratioText(row.ratio) + " ×", target: row.target?.text(.count),
+                outcome: row.target?.outcome(of: row.ratio))
         }
         let pairs = rows.map { min($0.first.count, $0.second.count) }.max() ?? 0
         let lines = [
             "\(startedAt.readable) · \(pairs) \(pairs == 1 ? "pair" : "pairs") of runs in turn · \(machine.text)",
             sentence,
-            disturbanceSentence ?? "",
+            isDisturbed ? "" : disturbanceSentence ?? "",
         ]
-        var parts = [Page.header("\(first) beside \(second)", badge: badge, lines: lines, tiles: Array(tiles))]
+        var parts = [
+            Page.header(
+                "\(first) beside \(second)", badge: badge, lines: lines,
+                warning: isDisturbed ? disturbanceSentence : nil, tiles: tiles)
+        ]
         parts.append(Page.section("Ratios", [DotPlot(report: self).node]))
         parts.append(Page.section("Medians", tables.map { $0.node(isEven: true) }))
         if !options.isEmpty {

@@ -42,6 +42,15 @@ extension Page {
         .tile .name { color: var(--soft); font-size: 0.85rem; line-height: 1.35; }
         .tile .value { font-size: 1.5rem; font-weight: 600; letter-spacing: -0.015em; white-space: nowrap; }
         .tile .remark { color: var(--soft); font-size: 0.82rem; }
+        .tile.good, .tile.bad { border-left: 0.25rem solid currentColor; }
+        .many { grid-template-columns: repeat(auto-fill, minmax(max(13rem, 30%), 1fr)); gap: 0.5rem; }
+        .many .tile {
+          display: grid; grid-template-columns: auto 1fr; column-gap: 0.6rem; align-items: baseline;
+          align-content: start; padding: 0.4rem 0.75rem 0.5rem; border-radius: 0.4rem;
+        }
+        .many .value { font-size: 1.1rem; }
+        .many .name { grid-row: 2; grid-column: 1 / -1; font-size: 0.8rem; }
+        .many .remark { text-align: right; font-size: 0.78rem; }
         .scroll { overflow-x: auto; }
         .scroll + .scroll { margin-top: 1.25rem; }
         table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }

@@ -88,7 +88,7 @@ struct RunPair {
             }
         return [
             .init(name), cell(first), cell(second), .init((change > 0 ? "+" : "") + unit.text(change), tone),
-            .init(ratio.isFinite ? fixed(ratio, 2) : "–", tone),
+            .init(ratioText(ratio), tone),
         ]
     }
 }

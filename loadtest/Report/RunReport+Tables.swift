@@ -51,12 +51,10 @@ extension RunReport {
         var table = Table(
             [.words("Figure"), .number("value")] + (hasTargets ? [.number("target"), .words("")] : []))
         for figure in figures {
-            let target = figure.target
-            let isMet = target?.isMet(by: figure.value) ?? true
             var row: [Table.Cell] = [.init(figure.name), .init(figure.unit.text(figure.value))]
             if hasTargets {
-                row.append(.init(target?.text(figure.unit) ?? "", .soft))
-                row.append(target == nil ? "" : .init(isMet ? "met" : "missed", isMet ? .good : .bad))
+                row.append(.init(figure.target?.text(figure.unit) ?? "", .soft))
+                row.append(figure.target?.outcome(of: figure.value) ?? "")
             }
             table.rows.append(row)
         }
@@ -127,6 +125,24 @@ extension Target {
         switch self {
         case .atMost(let limit): "≤ \(unit.text(limit))"
         case .atLeast(let limit): "≥ \(unit.text(limit))"
+        }
+    }
+
+    /// Whether it is met, and by how much: `missed by 6 %`.
+    func outcome(of value: Double) -> Table.Cell {
+        let isMet = isMet(by: value)
+        let size = distance(of: value / limit)
+        return .init((isMet ? "met" : "missed") + (size.isEmpty ? "" : " by \(size)"), isMet ? .good : .bad)
+    }
+
+    private func distance(of ratio: Double) -> String {
+        let percent = abs(ratio - 1) * 100
+        return switch percent {
+        case 0: ""
+        case ..<1: "less than 1 %"
+        case ..<900: "\(fixed(percent, 0)) %"
+        case ..<(.infinity): "a factor of \(ratioText(ratio))"
+        default: ""
         }
     }
 }
