@@ -62,19 +62,19 @@ struct PageTests {
         #expect(report.page.html.contains("<title>a: 100 B at 10</title>"))
     }
 
-    @Test func namesKeepApart() throws {
-        var report = RunReport("many", startedAt: Samples.moment)
-        for number in 0..<8 {
-            let name = number % 2 == 0 ? "line \(number)" : "a line with so long a name that it takes two, \(number)"
-            var series = Series(name, in: "Lines", .perSecond, over: "time", .seconds)
-            series.add(0, 0)
-            series.add(10, 100 + Double(number) / 100)
-            report.series.append(series)
-        }
-        let places = report.page.html.matches(of: /<text class="(?:name|more) c\d" x="[0-9.]+" y="([0-9.]+)"/)
-            .compactMap { Double($0.1) }.sorted()
-        #expect(places.count == 12)
-        #expect(zip(places, places.dropFirst()).allSatisfy { $1 - $0 >= 13.9 })
+    @Test(arguments: [1, 3, 10, 24], [1e-9, 1, 1e12]) func labelsKeepApart(lines: Int, size: Double) throws {
+        let report = Samples.crowded(lines: lines, size: size)
+        let drawings = PlotLabel.drawings(in: report.page.html)
+        #expect(drawings.count == 4)
+        for labels in drawings { try PlotLabel.expectApart(labels) }
+        let names = drawings[0].filter { $0.kind.hasPrefix("name") }
+        #expect(names.count == lines)
+    }
+
+    @Test(arguments: [1e-9, 0.01, 1, 1e9]) func ratiosKeepApart(size: Double) throws {
+        let drawings = PlotLabel.drawings(in: Samples.crowdedComparison(targets: 16, ratio: size).page.html)
+        #expect(drawings.count == 1)
+        for labels in drawings { try PlotLabel.expectApart(labels) }
     }
 
     @Test(arguments: [1, 6, 16]) func allTargetsOfAComparisonAreOnTop(count: Int) {

@@ -20,7 +20,7 @@ struct ScaleTests {
         ([100_000.0, 30_000_000], ["100 µs", "300 µs", "1 ms", "3 ms", "10 ms", "30 ms"]),
         ([1, 1e9], ["1 ns", "10 ns", "100 ns", "1 µs", "10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"]),
         ([1000], ["500 ns", "700 ns", "1 µs", "1.5 µs", "2 µs"]),
-        ([0, 1000], ["500 ns", "700 ns", "1 µs", "1.5 µs", "2 µs"]),
+        ([0, 1000], ["≤ 500 ns", "700 ns", "1 µs", "1.5 µs", "2 µs"]),
     ])
     func marksALogarithmicAxis(values: [Double], labels: [String]) {
         let scale = Scale.logarithmic(values, .nanoseconds, from: 0, to: 100)

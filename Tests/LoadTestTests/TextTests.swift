@@ -67,10 +67,16 @@ struct TextTests {
         ("CPU", ["CPU"]), ("", []), ("a_name_without_any_space_in_it", ["a_name_without_any_spac…"]),
         (
             "one two three four five six seven eight nine ten eleven",
-            ["one two three four five", "six seven eight nine te…"]
+            ["one two three four five", "six seven eight nine ten", "eleven"]
+        ),
+        (
+            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen",
+            ["one two three four five", "six seven eight nine ten", "eleven twelve thirteen …"]
         ),
     ])
-    func namesTakeTwoLinesAtMost(name: String, lines: [String]) { #expect(broken(name, lettersMax: 24) == lines) }
+    func namesTakeThreeLinesAtMost(name: String, lines: [String]) {
+        #expect(broken(name, lettersMax: 24, linesMax: 3) == lines)
+    }
 
     @Test func understandsItsOptions() throws {
         let options = try ReportOptions(["a.json", "--html", "x.html", "b.json"])

@@ -2,11 +2,12 @@
 struct DotPlot {
     private static let width = 800.0
     private static let left = 268.0
-    private static let right = 630.0
+    private static let right = 624.0
     private static let rowHeight = 28.0
     private static let headHeight = 34.0
     private static let top = 12.0
-    private static let lettersMax = 34
+    private static let lettersMax = 33
+    private static let headLettersMax = 100
 
     let report: ComparisonReport
 
@@ -21,7 +22,7 @@ struct DotPlot {
             if row.scenario != scenario {
                 scenario = row.scenario
                 y += Self.headHeight
-                parts.append(label(0, y - 10, scenario, "head"))
+                parts.append(label(0, y - 10, shortened(scenario, lettersMax: Self.headLettersMax), "head"))
             }
             parts.append(draw(row, at: y + Self.rowHeight / 2, scale))
             y += Self.rowHeight
@@ -61,8 +62,8 @@ struct DotPlot {
         for tick in scale.ticks {
             let at = scale.position(tick.value)
             parts.append(line(at, top, at, base, "grid"))
-            parts.append(label(at, base + 18, tick.label, "tick middle"))
         }
+        parts += tickLabels(scale, at: base + 18)
         let one = scale.position(1)
         parts.append(line(one, top, one, base, "one"))
         parts.append(line(left, base, right, base, "axis"))
@@ -73,21 +74,22 @@ struct DotPlot {
     }
 
     private func draw(_ row: ComparisonReport.Row, at y: Double, _ scale: Scale) -> Node {
-        let ratios = row.ratios.filter { $0.isFinite && $0 > 0 }
-        let name = broken(row.name, lettersMax: Self.lettersMax)
+        let ratios = row.ratios.filter(\.isFinite)
+        let name = broken(row.name, lettersMax: Self.lettersMax, linesMax: 2)
         let (least, most) = (ratios.min() ?? 1, ratios.max() ?? 1)
+        let nameTop = y + 4 - Double(name.count - 1) * 6.5
         var parts = name.enumerated().map { number, text in
-            label(Self.left - 14, y + 4 + (Double(number) - Double(name.count - 1) / 2) * 13, text, "tick end")
+            label(Self.left - 14, nameTop + Double(number) * 13, text, "tick end")
         }
         parts.append(line(scale.position(least), y, scale.position(most), y, "spread"))
         parts += ratios.map { dot(scale.position($0), y, "3", "run") }
         let tone = row.target == nil ? "" : row.isMet ? " good" : " bad"
-        parts.append(dot(scale.position(ratios.median), y, "5.5", "median\(tone)"))
-        parts.append(label(Self.right + 16, y + 4, fixed(ratios.median, 2), "name\(tone)"))
+        parts.append(dot(scale.position(row.ratio), y, "5.5", "median\(tone)"))
+        parts.append(label(Self.right + 16, y + 4, ratioText(row.ratio), "name\(tone)"))
         if let target = row.target {
             let at = scale.position(target.limit)
             parts.append(line(at, y - 11, at, y + 11, "limit"))
-            parts.append(label(Self.right + 62, y + 4, "target \(target.text(.count))", "tick"))
+            parts.append(label(Self.right + 90, y + 4, target.text(.count), "tick"))
         }
         return element("g", [:], parts)
     }

@@ -68,6 +68,7 @@ extension Page {
         svg text.end { text-anchor: end; }
         svg text.middle { text-anchor: middle; }
         svg text.head { font-weight: 600; fill: var(--ink); }
+        svg text.head { stroke: var(--paper); stroke-width: 5; paint-order: stroke; }
         svg text.name, svg text.more { font-weight: 550; fill: var(--ink); }
         svg path { fill: none; }
         .grid { stroke: var(--grid); }

@@ -12,15 +12,19 @@ struct Plot {
 
     static let colors = 6
     private static let width = 800.0
-    private static let height = 320.0
-    private static let left = 68.0
+    private static let leftMin = 68.0
     private static let top = 30.0
+    private static let baseMin = 274.0
     private static let bottom = 46.0
     private static let dotsMax = 40
     private static let labelLineHeight = 14.0
+    private static let nameGap = 4.0
     /// A name's width is guessed, for the widest of the fonts that the page may get.
-    static let letterWidth = 7.0
+    static let letterWidth = 7.5
+    /// Short names take as much room as others do, so that plots below each other have the same width.
+    private static let nameLettersMin = 12
     private static let nameLettersMax = 24
+    private static let nameLinesMax = 3
 
     let title: String
     let lines: [Line]
@@ -29,6 +33,11 @@ struct Plot {
     private let xTitle: String
     private let xUnit: Unit
     private let yUnit: Unit
+    /// The lines' names, each in lines of text.
+    private let names: [[String]]
+    private let left: Double
+    /// Where the lower axis is: so far down that all names have room.
+    private let base: Double
 
     /// - Parameter percentileCount: when given, x is a percentile, and so many values tell percentiles apart.
     init(
@@ -37,21 +46,23 @@ struct Plot {
     ) {
         let lines = lines.filter { !$0.points.isEmpty }
         (self.title, self.lines, self.xUnit, self.yUnit) = (title, lines, xUnit, yUnit)
-        let letters = lines.flatMap { broken($0.name, lettersMax: Self.nameLettersMax).map(\.count) }.max() ?? 0
-        let right = Self.width - 26 - Double(letters) * Self.letterWidth
-        let base = Self.height - Self.bottom
+        names = lines.map { broken($0.name, lettersMax: Self.nameLettersMax, linesMax: Self.nameLinesMax) }
+        let letters = names.joined().map(\.count).max() ?? 0
+        let right = Self.width - 20 - Double(max(letters, Self.nameLettersMin)) * Self.letterWidth
+        base = max(Self.baseMin, Self.top + names.map(Self.height).reduce(0, +) - Self.labelLineHeight)
         let xs = lines.flatMap { $0.points.map(\.x) }
         let ys = lines.flatMap { $0.points.map(\.y) }
-        if let percentileCount {
-            x = .percentile(count: percentileCount, from: Self.left, to: right)
-        } else if Self.spans(xs, 30), xUnit != .seconds {
-            x = .logarithmic(xs, xUnit, from: Self.left, to: right, isTight: true)
-        } else {
-            x = .linear(xs, xUnit, from: Self.left, to: right)
-        }
         y =
-            yUnit == .nanoseconds && Self.spans(ys, 10)
+            yUnit == .nanoseconds && Self.spans(ys.filter { $0 > 0 }, 10)
             ? .logarithmic(ys, yUnit, from: base, to: Self.top) : .linear(ys, yUnit, from: base, to: Self.top)
+        left = max(Self.leftMin, 10 + Double(y.ticks.map(\.label.count).max() ?? 0) * Self.letterWidth)
+        if let percentileCount {
+            x = .percentile(count: percentileCount, from: left, to: right)
+        } else if Self.spans(xs, 30), xUnit != .seconds {
+            x = .logarithmic(xs, xUnit, from: left, to: right, isTight: true)
+        } else {
+            x = .linear(xs, xUnit, from: left, to: right)
+        }
         xTitle = x.symbol.isEmpty ? xName : "\(xName), \(x.symbol)"
     }
 
@@ -63,12 +74,12 @@ struct Plot {
 
     /// - Parameter isTitled: unless a heading says the same.
     func node(isTitled: Bool) -> Node {
-        let size = "0 0 \(pixels(Self.width)) \(pixels(Self.height))"
+        let size = "0 0 \(pixels(Self.width)) \(pixels(base + Self.bottom))"
         let caption = isTitled ? [element("figcaption", [:], [.text(title)])] : []
         guard !lines.isEmpty else {
             return element("figure", [:], caption + [element("p", ["class": "soft"], ["Nothing was recorded."])])
         }
-        let drawing = [axes] + lines.map(draw) + [names]
+        let drawing = [axes] + lines.map(draw) + [nameLabels]
         let label = "\(title): \(lines.map(\.name).joined(separator: ", "))"
         let svg = element("svg", ["viewBox": size, "role": "img", "aria-label": label], drawing)
         return element("figure", [:], caption + [element("div", ["class": "scroll"], [svg])])
@@ -78,28 +89,27 @@ struct Plot {
 
     private var axes: Node {
         let right = x.position(.greatestFiniteMagnitude)
-        let base = Self.height - Self.bottom
         var parts: [Node] = []
         for tick in y.ticks {
             let at = y.position(tick.value)
-            parts.append(line(Self.left, at, right, at, "grid"))
-            parts.append(label(Self.left - 8, at + 4, tick.label, "tick end"))
+            parts.append(line(left, at, right, at, "grid"))
+            parts.append(label(left - 8, at + 4, tick.label, "tick end"))
         }
         for tick in x.ticks {
             let at = x.position(tick.value)
             if x.kind != .linear { parts.append(line(at, Self.top, at, base, "grid")) }
             parts.append(line(at, base, at, base + 5, "axis"))
-            parts.append(label(at, base + 19, tick.label, "tick middle"))
         }
-        parts.append(line(Self.left, base, right, base, "axis"))
-        parts.append(label(Self.left - 8, Self.top - 12, y.symbol, "tick end"))
+        parts += tickLabels(x, at: base + 19)
+        parts.append(line(left, base, right, base, "axis"))
+        if !y.symbol.isEmpty { parts.append(label(left - 8, Self.top - 12, y.symbol, "tick end")) }
         parts.append(label(right, base + 38, xTitle, "title end"))
         return element("g", [:], parts)
     }
 
     private func draw(_ line: Line) -> Node {
         let places = line.points.map { (x: x.position($0.x), y: y.position($0.y)) }
-        var parts: [Node] = []
+        var parts = [element("title", [:], [.text(line.name)])]
         if places.count > 1 {
             parts.append(element("path", ["d": Self.path(places)]))
         }
@@ -130,23 +140,22 @@ struct Plot {
     }
 
     /// The lines' names at the right, moved apart where lines end close together, and a thread from line to name.
-    private var names: Node {
+    private var nameLabels: Node {
         let right = x.position(.greatestFiniteMagnitude)
         let ends = lines.enumerated().map { index, line in
             let last = line.points.max { $0.x < $1.x } ?? line.points[0]
             return (index: index, x: x.position(last.x), y: y.position(last.y))
         }.sorted { ($0.y, $0.index) < ($1.y, $1.index) }
-        let texts = ends.map { broken(lines[$0.index].name, lettersMax: Self.nameLettersMax) }
-        let places = Self.apart(ends.map(\.y), texts.map(\.count), lowest: Self.height - Self.bottom)
+        let places = Self.apart(ends.map(\.y), ends.map { Self.height(of: names[$0.index]) }, lowest: base)
         var parts: [Node] = []
-        for ((end, place), text) in zip(zip(ends, places), texts) {
+        for (end, place) in zip(ends, places) {
             let color = "c\(lines[end.index].color % Self.colors)"
             if right - end.x > 1 || abs(place - end.y) > 3 {
                 let thread =
                     "M\(pixels(end.x)) \(pixels(end.y))H\(pixels(right))L\(pixels(right + 12)) \(pixels(place))"
                 parts.append(element("path", ["class": "thread \(color)", "d": thread]))
             }
-            for (number, line) in text.enumerated() {
+            for (number, line) in names[end.index].enumerated() {
                 let y = place + 4 + Double(number) * Self.labelLineHeight
                 parts.append(label(right + 16, y, line, number == 0 ? "name \(color)" : "more \(color)"))
             }
@@ -154,9 +163,10 @@ struct Plot {
         return element("g", [:], parts)
     }
 
-    /// Sorted places of labels with so many lines, none over another, none below the lowest.
-    private static func apart(_ places: [Double], _ lines: [Int], lowest: Double) -> [Double] {
-        let heights = lines.map { Double($0) * labelLineHeight + 2 }
+    private static func height(of name: [String]) -> Double { Double(name.count) * labelLineHeight + nameGap }
+
+    /// Sorted places of labels that are so high, none over another, none below the lowest.
+    private static func apart(_ places: [Double], _ heights: [Double], lowest: Double) -> [Double] {
         var moved = places
         for index in moved.indices.dropFirst() {
             moved[index] = max(moved[index], moved[index - 1] + heights[index - 1])
@@ -183,15 +193,31 @@ func label(_ x: Double, _ y: Double, _ text: String, _ kind: String) -> Node {
     element("text", ["class": kind, "x": pixels(x), "y": pixels(y)], [.text(text)])
 }
 
-/// A name in two lines at most, broken between words.
-func broken(_ name: String, lettersMax: Int) -> [String] {
+/// The marks' labels below an axis, but for those that would touch the one before.
+func tickLabels(_ scale: Scale, at y: Double) -> [Node] {
+    var end = -Double.infinity
+    return scale.ticks.compactMap { tick in
+        let x = scale.position(tick.value)
+        let half = Double(tick.label.count) * Plot.letterWidth / 2
+        guard x - half > end else { return nil }
+        end = x + half
+        return label(x, y, tick.label, "tick middle")
+    }
+}
+
+/// A name in so many lines at most, broken between words.
+func broken(_ name: String, lettersMax: Int, linesMax: Int) -> [String] {
     var lines: [String] = []
     for word in name.split(separator: " ") {
-        if let last = lines.last, lines.count == 2 || last.count + word.count < lettersMax {
+        if let last = lines.last, lines.count == linesMax || last.count + word.count < lettersMax {
             lines[lines.count - 1] = last + " " + word
         } else {
             lines.append(String(word))
         }
     }
-    return lines.map { $0.count > lettersMax ? $0.prefix(lettersMax - 1) + "…" : $0 }
+    return lines.map { shortened($0, lettersMax: lettersMax) }
+}
+
+func shortened(_ text: String, lettersMax: Int) -> String {
+    text.count > lettersMax ? text.prefix(lettersMax - 1) + "…" : text
 }

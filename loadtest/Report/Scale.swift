@@ -51,10 +51,11 @@ struct Scale {
             end: end)
     }
 
-    /// From the least to the greatest value, all above 0; widened to marks.
+    /// From the least to the greatest value above 0, widened to marks; those at 0 stand at the lowest one.
     static func logarithmic(
         _ values: [Double], _ unit: Unit, from start: Double, to end: Double, isTight: Bool = false
     ) -> Scale {
+        let hasZero = values.contains { $0 <= 0 }
         let values = values.filter { $0 > 0 }
         var least = values.min() ?? 1
         var most = values.max() ?? 1
@@ -71,8 +72,9 @@ struct Scale {
         }
         let floor = isTight ? least : marks.last { $0 <= least * 1.0001 } ?? least
         let ceiling = isTight ? most : marks.first { $0 >= most * 0.9999 } ?? most
-        let ticks = marks.filter { $0 >= floor * 0.9999 && $0 <= ceiling * 1.0001 }
-            .map { Tick(value: $0, label: unit.text(rounded($0))) }
+        let ticks = marks.filter { $0 >= floor * 0.9999 && $0 <= ceiling * 1.0001 }.map { mark in
+            Tick(value: mark, label: (hasZero && mark == floor ? "≤ " : "") + unit.text(rounded(mark)))
+        }
         return Scale(
             kind: .logarithmic, ticks: ticks, symbol: "", low: log10(floor), high: log10(ceiling), start: start,
             end: end)
