@@ -54,6 +54,29 @@ struct PageTests {
         ] { #expect(html.contains(part), "\(part)") }
     }
 
+    @Test func mediansStandInOneTable() {
+        let html = Samples.comparison.page.html
+        #expect(html.matches(of: /<table class="groups">/).count == 1)
+        for scenario in ["chunk", "send"] { #expect(html.contains("<tbody><tr><th>\(scenario)</th>")) }
+    }
+
+    @Test func twoScenariosAreBothNamed() {
+        var other = Samples.run
+        other.scenario = "fanout"
+        func title(_ second: RunReport) -> String {
+            RunPair(first: Samples.run, second: second, firstName: "a", secondName: "b").page.html
+        }
+        #expect(title(other).contains("<h1>stream beside fanout</h1>"))
+        #expect(title(Samples.run).contains("<h1>stream</h1>"))
+    }
+
+    @Test func aRunWithoutAHubSaysNothingOfOne() {
+        var report = Samples.run
+        report.server = ServerFacts()
+        #expect(Samples.run.page.html.contains("hub version"))
+        #expect(!report.page.html.contains("hub version"))
+    }
+
     @Test func aSinglePointIsADot() {
         var series = Series("a", in: "A", .bytes, over: "connections", .count)
         series.add(10, 100)

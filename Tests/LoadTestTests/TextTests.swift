@@ -41,7 +41,7 @@ struct TextTests {
         second.figures.append(Figure("new", 1, .count))
         let text = RunPair(first: Samples.run, second: second, firstName: "old", secondName: "new").text
         for part in [
-            "Option rate: 50.5, then 100.", "49,980/s", "99,960/s", "+49,980/s   2.00", "token, p99.99", "token, max",
+            "Options: rate 50.5, then 100.", "49,980/s", "99,960/s", "+49,980/s   2.00", "token, p99.99", "token, max",
         ] { #expect(text.contains(part), "\(part) is missing in\n\(text)") }
         #expect(!text.contains("cancel"), "nothing was recorded of it")
         #expect(!text.contains("machines"))

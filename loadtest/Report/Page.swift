@@ -183,7 +183,7 @@ extension RunPair {
     var page: Page {
         var parts = [
             Page.header(
-                first.scenario, badge: nil,
+                first.scenario + (second.scenario == first.scenario ? "" : " beside \(second.scenario)"), badge: nil,
                 lines: [summary(first, firstName), summary(second, secondName)] + differences,
                 tiles: [])
         ]
@@ -238,7 +238,7 @@ extension ComparisonReport {
                 warning: isDisturbed ? disturbanceSentence : nil, tiles: tiles)
         ]
         parts.append(Page.section("Ratios", [DotPlot(report: self).node]))
-        parts.append(Page.section("Medians", tables.map { $0.node(isEven: true) }))
+        if !tables.isEmpty { parts.append(Page.section("Medians", [Table.node(tables)])) }
         if !options.isEmpty {
             var table = Table([.words("Option"), .words("value")])
             table.rows = options.map { [.init($0.name), .init($0.value)] }

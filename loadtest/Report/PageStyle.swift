@@ -59,11 +59,16 @@ extension Page {
         th { color: var(--soft); font-weight: 500; white-space: nowrap; vertical-align: bottom; }
         th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         th:last-child, td:last-child { padding-right: 0; }
+        td.good, td.bad { white-space: nowrap; }
+        .groups th:first-child { width: 42%; }
+        .groups tbody + tbody th { padding-top: 1.75rem; }
         table.even { table-layout: fixed; }
-        table.even th:first-child { width: 34%; white-space: normal; }
+        th:first-child { white-space: normal; }
+        table.even th:first-child { width: 34%; }
+        td:first-child { min-width: 9rem; }
         figure { margin-bottom: 1.5rem; }
         figcaption { color: var(--soft); font-size: 0.92rem; margin-bottom: 0.4rem; }
-        svg { display: block; width: 100%; min-width: 34rem; height: auto; }
+        svg { display: block; width: 100%; min-width: 42rem; height: auto; }
         svg text { font-size: 12px; fill: var(--soft); }
         svg text.end { text-anchor: end; }
         svg text.middle { text-anchor: middle; }

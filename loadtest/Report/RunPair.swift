@@ -26,10 +26,11 @@ struct RunPair {
         if first.machine != second.machine {
             sentences.append("They ran on two machines: \(first.machine.text); \(second.machine.text).")
         }
-        for name in names(of: \.options, \.name) {
+        let options = names(of: \.options, \.name).compactMap { name -> String? in
             let values = [first, second].map { report in report.options.first { $0.name == name }?.value ?? "not set" }
-            if values[0] != values[1] { sentences.append("Option \(name): \(values[0]), then \(values[1]).") }
+            return values[0] == values[1] ? nil : "\(name) \(values[0]), then \(values[1])"
         }
+        if !options.isEmpty { sentences.append("Options: \(options.joined(separator: "; ")).") }
         return sentences
     }
 

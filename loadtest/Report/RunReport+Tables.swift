@@ -106,6 +106,9 @@ extension RunReport {
         table.rows = [
             ["processor", .init("\(machine.cpu), \(machine.cores) \(machine.cores == 1 ? "core" : "cores")")],
             ["memory", .init(Unit.bytes.text(Double(machine.memoryBytes)))], ["kernel", .init(machine.kernel)],
+        ]
+        guard !server.url.isEmpty else { return table }
+        table.rows += [
             ["hub", .init(server.url)], ["hub version", .init(server.version ?? "unknown")],
             ["hub process", .init(server.processID.map { "\($0)" } ?? "not on this machine, or not named")],
             ["load test", .init("\(Unit.share.text(client.busyShare)) of its core busy")],

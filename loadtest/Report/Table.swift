@@ -49,14 +49,24 @@ struct Table {
 
     /// - Parameter isEven: columns of equal width, so that tables stand below each other.
     func node(isEven: Bool = false) -> Node {
-        let head = columns.map { element("th", Self.attributes($0, .plain), [.text($0.title)]) }
-        let body = rows.map { row in
+        let parts = [element("thead", [:], [head]), element("tbody", [:], body)]
+        return element("div", ["class": "scroll"], [element("table", isEven ? ["class": "even"] : [:], parts)])
+    }
+
+    /// Tables with as many columns each, below one another and equally wide.
+    static func node(_ tables: [Table]) -> Node {
+        let parts = tables.map { element("tbody", [:], [$0.head] + $0.body) }
+        return element("div", ["class": "scroll"], [element("table", ["class": "groups"], parts)])
+    }
+
+    private var head: Node {
+        element("tr", [:], columns.map { element("th", Self.attributes($0, .plain), [.text($0.title)]) })
+    }
+
+    private var body: [Node] {
+        rows.map { row in
             element("tr", [:], zip(columns, row).map { element("td", Self.attributes($0, $1.tone), [.text($1.text)]) })
         }
-        let table = element(
-            "table", isEven ? ["class": "even"] : [:],
-            [element("thead", [:], [element("tr", [:], head)]), element("tbody", [:], body)])
-        return element("div", ["class": "scroll"], [table])
     }
 
     private static func attributes(_ column: Column, _ tone: Tone) -> KeyValuePairs<String, String> {
