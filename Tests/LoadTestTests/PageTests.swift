@@ -77,6 +77,14 @@ struct PageTests {
         #expect(!report.page.html.contains("hub version"))
     }
 
+    @Test(arguments: [(6, 0), (7, 7)]) func namesShowTheirDashesIfSomeLinesHaveThem(lines: Int, pieces: Int) {
+        let html = Samples.crowded(lines: lines, size: 1).page.html
+        let drawing = html.split(separator: "<svg ")[1]
+        let matches = drawing.matches(of: /<g class="line c\d(?: dashed)?"><path d="M[0-9. ]+L[0-9. ]+"><\/path><\/g>/)
+        #expect(matches.count == pieces)
+        #expect(matches.count { $0.0.contains("dashed") } == max(0, pieces - Plot.colors))
+    }
+
     @Test func aSinglePointIsADot() {
         var series = Series("a", in: "A", .bytes, over: "connections", .count)
         series.add(10, 100)

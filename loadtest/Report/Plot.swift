@@ -8,6 +8,9 @@ struct Plot {
         let points: [Series.Point]
         /// A few values are shown as dots, which say their numbers.
         var hasDots = true
+
+        /// Its colour and dashes.
+        fileprivate var kind: String { "line c\(color % colors)" + (isDashed ? " dashed" : "") }
     }
 
     static let colors = 6
@@ -25,6 +28,7 @@ struct Plot {
     private static let nameLettersMin = 12
     private static let nameLettersMax = 24
     private static let nameLinesMax = 3
+    private static let swatchWidth = 18.0
 
     let title: String
     let lines: [Line]
@@ -36,6 +40,8 @@ struct Plot {
     /// The lines' names, each in lines of text.
     private let names: [[String]]
     private let left: Double
+    /// Where the names begin, behind a piece of each line if some are dashed.
+    private let nameLeft: Double
     /// Where the lower axis is: so far down that all names have room.
     private let base: Double
 
@@ -48,7 +54,8 @@ struct Plot {
         (self.title, self.lines, self.xUnit, self.yUnit) = (title, lines, xUnit, yUnit)
         names = lines.map { broken($0.name, lettersMax: Self.nameLettersMax, linesMax: Self.nameLinesMax) }
         let letters = names.joined().map(\.count).max() ?? 0
-        let right = Self.width - 20 - Double(max(letters, Self.nameLettersMin)) * Self.letterWidth
+        nameLeft = Self.width - 4 - Double(max(letters, Self.nameLettersMin)) * Self.letterWidth
+        let right = nameLeft - 16 - (lines.contains(where: \.isDashed) ? Self.swatchWidth + 4 : 0)
         base = max(Self.baseMin, Self.top + names.map(Self.height).reduce(0, +) - Self.labelLineHeight)
         let xs = lines.flatMap { $0.points.map(\.x) }
         let ys = lines.flatMap { $0.points.map(\.y) }
@@ -122,8 +129,7 @@ struct Plot {
                         [element("title", [:], [.text(said)])]))
             }
         }
-        let dashes = line.isDashed ? " dashed" : ""
-        return element("g", ["class": "line c\(line.color % Self.colors)\(dashes)"], parts)
+        return element("g", ["class": line.kind], parts)
     }
 
     /// Points nearer than half a pixel to the one before are left out, but for the last.
@@ -155,9 +161,13 @@ struct Plot {
                     "M\(pixels(end.x)) \(pixels(end.y))H\(pixels(right))L\(pixels(right + 12)) \(pixels(place))"
                 parts.append(element("path", ["class": "thread \(color)", "d": thread]))
             }
+            if nameLeft - right > Self.swatchWidth {
+                let swatch = Self.path([(nameLeft - Self.swatchWidth - 4, place), (nameLeft - 4, place)])
+                parts.append(element("g", ["class": lines[end.index].kind], [element("path", ["d": swatch])]))
+            }
             for (number, line) in names[end.index].enumerated() {
                 let y = place + 4 + Double(number) * Self.labelLineHeight
-                parts.append(label(right + 16, y, line, number == 0 ? "name \(color)" : "more \(color)"))
+                parts.append(label(nameLeft, y, line, number == 0 ? "name \(color)" : "more \(color)"))
             }
         }
         return element("g", [:], parts)
