@@ -89,7 +89,7 @@ extension Room {
         turns.forEach(flushPending)
         let position = position
         let contents = RoomSnapshot(
-            room: record, position: position, history: history, nextBefore: nextBefore,
+            room: record, position: position, history: history.exchanges, nextBefore: history.nextBefore,
             presence: presence, streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
         let kept = KeptSnapshot(
             body: SharedBytes(ServerFrame.joinedBody(contents)), position: position, madeAt: now.instant)

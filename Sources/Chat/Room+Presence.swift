@@ -36,7 +36,8 @@ extension Room {
         guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
         // What is being read anew may not have this mark.
         if isReloading { return reloadHistory() }
-        let known = history.map(\.exchangeID) + turns.filter { !$0.record.messages.isEmpty }.map(\.exchangeID)
+        let running = turns.filter { !$0.record.messages.isEmpty }.map(\.exchangeID)
+        let known = history.exchanges.map(\.exchangeID) + running
         guard let place = known.lastIndex(of: exchangeID) else { return reloadHistory() }
         let unread = known.count - 1 - place
         let mark = ReadMark(userID: command.user, exchangeID: exchangeID, timestamp: now.timestamp, unread: unread)

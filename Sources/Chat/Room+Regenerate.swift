@@ -9,7 +9,7 @@ extension Room {
     func knowingRegenerated(_ request: SendRequest, _ command: Command) -> Command? {
         guard let wanted = request.regenerateOf, command.regenerated == nil else { return command }
         let running = turns.first { $0.exchangeID == wanted && !$0.record.messages.isEmpty }?.record
-        guard let known = running ?? history.last(where: { $0.exchangeID == wanted }) else {
+        guard let known = running ?? history.exchanges.last(where: { $0.exchangeID == wanted }) else {
             ask(.findExchange(id, wanted), .regenerated(command))
             return nil
         }

@@ -194,13 +194,13 @@ extension Room {
             return
         }
         let running = Set(turns.map(\.exchangeID))
-        let ended = Dictionary(history.map { ($0.exchangeID, $0) }, uniquingKeysWith: { $1 })
+        let ended = Dictionary(history.exchanges.map { ($0.exchangeID, $0) }, uniquingKeysWith: { $1 })
         let newest = head.history.map { commit(of: $0.exchangeID) }.max() ?? 0
         // What ended while the read was under way is known better here, and what was begun then stands behind it.
         let read = head.history.filter { !running.contains($0.exchangeID) }.map { ended[$0.exchangeID] ?? $0 }
-        history = read + history.filter { commit(of: $0.exchangeID) > newest }
-        nextBefore = head.nextBefore
-        let later = history.count { commit(of: $0.exchangeID) > newest } + turns.count { ($0.commit ?? 0) > newest }
+        let ahead = history.exchanges.filter { commit(of: $0.exchangeID) > newest }
+        history.replace(with: read + ahead, nextBefore: head.nextBefore)
+        let later = ahead.count + turns.count { ($0.commit ?? 0) > newest }
         live.reads = head.reads
         for index in live.reads.indices { live.reads[index].unread += later }
         live.want(.read)
@@ -209,7 +209,7 @@ extension Room {
 
     /// An exchange's place in the order of first commits; 0 for those from before the room was loaded.
     private func commit(of id: ExchangeID) -> Int {
-        commits[id] ?? turns.first { $0.exchangeID == id }?.commit ?? 0
+        history.commit(of: id) ?? turns.first { $0.exchangeID == id }?.commit ?? 0
     }
 }
 

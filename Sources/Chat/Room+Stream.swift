@@ -323,26 +323,10 @@ extension Room {
         release(turn)
     }
 
-    /// Histories are ordered by first commit, which is not the order of the ends: a waiting turn may be cancelled.
     func remember(_ turn: Turn) {
         guard let commit = turn.commit else { return }
-        let later = history.reversed().prefix { (commits[$0.exchangeID] ?? 0) > commit }.count
-        history.insert(turn.ended, at: history.count - later)
-        commits[turn.exchangeID] = commit
-        cutHistory()
+        history.insert(turn.ended, commit: commit)
         snapshot = nil
-    }
-
-    private func cutHistory() {
-        var bytes = history.reduce(0) { $0 + $1.approximateBytes }
-        while history.count > Limits.snapshotExchangesMax || (bytes > Limits.snapshotBytesMax && history.count > 1) {
-            bytes -= history.removeFirst().approximateBytes
-            nextBefore = history.first?.exchangeID
-        }
-        if commits.count > history.count {
-            let kept = Set(history.map(\.exchangeID))
-            commits = commits.filter { kept.contains($0.key) }
-        }
     }
 
     /// Takes a turn out of its session and gives back what it held.

@@ -21,7 +21,7 @@ extension Room {
                 ? StreamEvent.waiting(streamID, at: position)
                 : opening(turn.record, rest, isNew: request.isNew, at: position)
             sendEvents(events, of: streamID, to: ref, isLast: false)
-        } else if let exchange = history.last(where: { $0.streamID == streamID }) {
+        } else if let exchange = history.exchanges.last(where: { $0.streamID == streamID }) {
             sendEvents(ended(exchange, request), of: streamID, to: ref, isLast: true)
         } else {
             answer(command, .success(.empty))
@@ -64,7 +64,7 @@ extension Room {
         // A turn whose messages are not on disk may turn out to be a repetition, and never be heard of again.
         let running = session.turns.first { !$0.record.messages.isEmpty }?.streamID
         guard let after = request.after else { return running }
-        let ended = history.filter { $0.sessionID == session.id }.map(\.streamID)
+        let ended = history.exchanges.filter { $0.sessionID == session.id }.map(\.streamID)
         guard after.epoch == log.epoch, log.index(after: after.seq) != nil else { return running ?? ended.last }
         return log.stream(at: after.seq, of: ended + session.turns.map(\.streamID))
     }

@@ -65,13 +65,7 @@ final class Room {
     var members: [UserID: MemberRecord] = [:]
     /// Changes of the record that storage has not answered, oldest first.
     var edits: [RoomRecord] = []
-    var history: [ExchangeRecord] = [] {
-        didSet { historyBytes = history.reduce(0) { $0 + $1.approximateBytes } }
-    }
-    private var historyBytes = 0
-    var nextBefore: ExchangeID?
-    /// The order of first commits, of those exchanges in `history` that were made since the room was loaded.
-    var commits: [ExchangeID: Int] = [:]
+    var history = RoomHistory()
     var commitCount = 0
     var replica: Replica
     /// Loops that hold a replica of this room.
@@ -266,8 +260,7 @@ final class Room {
         guard case .loading(let parked) = phase else { return }
         record = head.room
         members = Dictionary(uniqueKeysWithValues: head.members.map { ($0.userID, $0) })
-        history = head.history
-        nextBefore = head.nextBefore
+        history.replace(with: head.history, nextBefore: head.nextBefore)
         live.reads = head.reads
         if !live.reads.isEmpty { live.want(.read) }
         meet(
@@ -341,7 +334,7 @@ final class Room {
     }
 
     private func account() {
-        let bytes = log.bytes + log.recordBytes + historyBytes
+        let bytes = log.bytes + log.recordBytes + history.bytes
         guard !hasLeftMemory else { return }
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes
@@ -385,7 +378,7 @@ final class Room {
         if let sent = summarySentAt, now.instant < sent + Self.summaryNanoseconds { return }
         summaryIsWanted = false
         summarySentAt = now.instant
-        let last = turns.last { !$0.record.messages.isEmpty }?.ended ?? history.last
+        let last = turns.last { !$0.record.messages.isEmpty }?.ended ?? history.exchanges.last
         for (unread, users) in Dictionary(grouping: everyone, by: unread).sorted(by: { $0.key < $1.key }) {
             notify(.summary, ServerFrame.roomSummary(record, lastExchange: last, unread: unread), users)
         }
@@ -409,13 +402,6 @@ extension Command {
 
 extension HubError {
     static let noRoom = HubError(.notFound, "Room not found")
-}
-
-extension ExchangeRecord {
-    /// What it takes of the memory for histories.
-    var approximateBytes: Int {
-        text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
-    }
 }
 
 /// The earlier of two times, of which either may be missing.

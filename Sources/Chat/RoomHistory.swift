@@ -1,0 +1,52 @@
+import ChatProtocol
+
+/// A room's newest exchanges, oldest first. Their weight is counted as they come and go: one comes with every message.
+///
+/// Invariant: `commits` has a place for each of `exchanges`, in their order.
+struct RoomHistory {
+    private(set) var exchanges: [ExchangeRecord] = []
+    /// Asks for the exchanges before these; `nil` if there are none.
+    private(set) var nextBefore: ExchangeID?
+    /// What they take of the memory for histories.
+    private(set) var bytes = 0
+    /// The order of first commits; 0 for those from before the room was loaded.
+    private var commits: [Int] = []
+
+    /// An exchange's place in the order of first commits; `nil` if it is not here.
+    func commit(of id: ExchangeID) -> Int? {
+        exchanges.firstIndex { $0.exchangeID == id }.map { commits[$0] }
+    }
+
+    /// What was read takes the place of what is here.
+    mutating func replace(with read: [ExchangeRecord], nextBefore: ExchangeID?) {
+        commits = read.map { commit(of: $0.exchangeID) ?? 0 }
+        exchanges = read
+        bytes = read.reduce(0) { $0 + $1.approximateBytes }
+        self.nextBefore = nextBefore
+    }
+
+    mutating func removeAll(where isRemoved: (ExchangeRecord) -> Bool) {
+        replace(with: exchanges.filter { !isRemoved($0) }, nextBefore: nextBefore)
+    }
+
+    /// Histories are ordered by first commit, which is not the order of the ends: a waiting turn may be cancelled.
+    mutating func insert(_ exchange: ExchangeRecord, commit: Int) {
+        let later = commits.reversed().prefix { $0 > commit }.count
+        exchanges.insert(exchange, at: exchanges.count - later)
+        commits.insert(commit, at: commits.count - later)
+        bytes += exchange.approximateBytes
+        while exchanges.count > Limits.snapshotExchangesMax || bytes > Limits.snapshotBytesMax, exchanges.count > 1 {
+            bytes -= exchanges.removeFirst().approximateBytes
+            commits.removeFirst()
+            nextBefore = exchanges.first?.exchangeID
+        }
+        assert(commits.count == exchanges.count)
+    }
+}
+
+extension ExchangeRecord {
+    /// What it takes of the memory for histories.
+    fileprivate var approximateBytes: Int {
+        text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
+    }
+}
