@@ -2,10 +2,14 @@ import Chat
 
 /// The writer thread's work: takes what is queued and commits it as one transaction.
 ///
-/// Each request has its own savepoint, so a conflict or a reached limit undoes that request only. When the transaction
-/// itself fails (a full disk, an I/O error, a foreign lock) every request in it is answered `.unavailable`, and the
-/// next batch starts anew, on a new connection where the old one may have suffered. So the store recovers by itself as
-/// soon as the disk does; to see that, it tries once a second while it fails.
+/// A request that fails is undone, and no other. Savepoints do that, but SQLite copies every page that changes within
+/// one, a quarter of its own work for a send. So a batch does without, and only if a request in it is to be undone, all
+/// are, and are executed once more with a savepoint each. One that is refused for a conflict or a limit leaves nothing
+/// to undo, so no client can make others wait for that.
+///
+/// When the transaction itself fails (a full disk, an I/O error, a foreign lock) every request in it is answered
+/// `.unavailable`, and the next batch starts anew, on a new connection where the old one may have suffered. So the
+/// store recovers by itself as soon as the disk does; to see that, it tries once a second while it fails.
 /// Invariant: outside `commit` no transaction is open.
 struct GroupCommit {
     private let file: DatabaseFile
@@ -58,18 +62,46 @@ struct GroupCommit {
         let isInTrouble = queue.health { health, _ in health.cannotWrite }
         connection.waitForLocks(
             milliseconds: isInTrouble ? Self.lockMillisecondsInTrouble : DatabaseFile.lockMilliseconds)
-        let changesBefore = connection.changesInAll
-        try connection.run("BEGIN IMMEDIATE")
         let isProbe = isInTrouble || batch.contains(where: \.isProbe)
-        if isProbe { try connection.writeSomething() }
+        var changesBefore = connection.changesInAll
+        try connection.begin(isProbe: isProbe)
         let writer = RoomWriter(connection: connection)
-        var results: [StorageResult] = []
-        results.reserveCapacity(batch.count)
-        for job in batch { results.append(try perform(job, writer)) }
+        var results = try performTogether(batch, writer)
+        if results.count < batch.count {
+            try connection.run("ROLLBACK")
+            changesBefore = connection.changesInAll
+            try connection.begin(isProbe: isProbe)
+            results = try performEach(batch, writer)
+        }
         try connection.run("COMMIT")
         let wrote = isProbe || connection.changesInAll != changesBefore
         if !batch.isEmpty { queue.committed() }
         queue.health { health, now in health.committed(wrote: wrote, at: now) }.map(report)
+        return results
+    }
+
+    /// The results in order, fewer than there are requests if one is to be undone.
+    private func performTogether(_ batch: [WriteJob], _ writer: RoomWriter) throws(SQLiteError) -> [StorageResult] {
+        let connection = writer.connection
+        var results: [StorageResult] = []
+        results.reserveCapacity(batch.count)
+        for job in batch {
+            let changesBefore = connection.changesInAll
+            do throws(SQLiteError) {
+                let result = try job.perform(writer)
+                guard result.isKept || connection.changesInAll == changesBefore else { break }
+                results.append(result)
+            } catch {
+                guard connection.isInTransaction else { throw error }
+                break
+            }
+        }
+        return results
+    }
+
+    private func performEach(_ batch: [WriteJob], _ writer: RoomWriter) throws(SQLiteError) -> [StorageResult] {
+        var results: [StorageResult] = []
+        for job in batch { results.append(try perform(job, writer)) }
         return results
     }
 
@@ -164,15 +196,21 @@ extension StorageResult {
     /// Whether what the request wrote stays; after any other result it is undone.
     fileprivate var isKept: Bool {
         switch self {
-        case .stored, .cleared: true
-        case .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange, .history,
-            .historyPage, .rooms, .session, .context, .unavailable:
+        case .stored, .cleared, .duplicate: true
+        case .roomLimitReached, .memberLimitReached, .room, .noMessage, .stream, .exchange, .history, .historyPage,
+            .rooms, .session, .context, .unavailable:
             false
         }
     }
 }
 
 extension DatabaseConnection {
+    /// - Parameter isProbe: the transaction writes, whatever is in it.
+    fileprivate func begin(isProbe: Bool) throws(SQLiteError) {
+        try run("BEGIN IMMEDIATE")
+        if isProbe { try writeSomething() }
+    }
+
     /// Ends the transaction that a failure left open, if SQLite has not done so by itself.
     fileprivate func rollBack(_ report: (StorageNews) -> Void) {
         guard isInTransaction else { return }

@@ -4,8 +4,8 @@ import Wire
 
 /// Executes write requests inside the transaction that its caller opened. Confined to the writer's thread.
 ///
-/// A request whose result is neither `.stored` nor `.cleared` is rolled back by the caller, so each may return at any
-/// point.
+/// A request that throws, or whose result is none of `.stored`, `.cleared` and `.duplicate`, is rolled back by the
+/// caller, so it may end at any point.
 struct RoomWriter {
     /// Says that a room counts to the limit of rooms per user.
     private static let countedOrigin = "rooms"
@@ -58,8 +58,10 @@ struct RoomWriter {
     func insertMessage(_ insertion: MessageInsertion) throws(SQLiteError) -> StorageResult {
         let message = insertion.message
         guard let room = try connection.liveRoom(insertion.exchange.roomID) else { return .unavailable }
+        var opened: Int64?
         do {
             let exchange = try exchangeRow(for: insertion, in: room)
+            if exchange.isNew { opened = exchange.id }
             try connection.run(
                 """
                 INSERT INTO messages (exchange, room, message_id, user_id, role, text, timestamp, metadata)
@@ -79,6 +81,7 @@ struct RoomWriter {
             let found = try connection.storedMessage(
                 insertion.exchange.roomID, message.userID, messageID: messageID, text: message.text)
             guard let found else { throw error }
+            if let opened { try connection.run("DELETE FROM exchanges WHERE id = ?", .int(opened)) }
             return .duplicate(found)
         }
         return .stored

@@ -95,6 +95,32 @@ import Wire
         #expect(store.answer(.history()).history?.map { $0.exchangeID.text } == ["e1", "e4"])
     }
 
+    @Test func aRequestThatFailsHalfWayIsUndoneAlone() throws {
+        let store = try scratch.open()
+        defer { store.close() }
+        #expect(store.answer(.create("r")).isStored)
+        let released = Semaphore()
+        let answers = Answers()
+        store.hold(until: released)
+        let before = store.queue.commitCount
+        // Its room could be inserted, but not its session, whose name is taken.
+        let half = RoomRecord.example("half", session: RoomRecord.example("r").defaultSessionID)
+        let requests: [StorageRequest] = [
+            .message("one", exchange: "e1", key: "k"), .createRoom(half, roomsMax: 0),
+            .message("again", exchange: "e2", key: "k"), .message("two", exchange: "e3"),
+        ]
+        for (number, request) in requests.enumerated() { store.submit(request, completion: answers.take(number)) }
+        released.signal()
+        let results = answers.wait(for: requests.count).map { $0.result }
+        #expect(results[0].isStored)
+        #expect(results[1].isUnavailable)
+        #expect(results[2].duplicate?.exchangeID == ExchangeID("e1"))
+        #expect(results[3].isStored)
+        #expect(store.queue.commitCount - before == 2, "the held one and one for them all")
+        #expect(store.answer(.history()).history?.map { $0.exchangeID.text } == ["e1", "e3"])
+        #expect(store.answer(.loadRoom(RoomID("half"))).head == nil)
+    }
+
     @Test func aReadSeesEveryWriteThatWasSubmittedBeforeIt() throws {
         let store = try scratch.open()
         defer { store.close() }

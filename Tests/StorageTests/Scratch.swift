@@ -158,12 +158,13 @@ extension Timestamp {
 
 extension RoomRecord {
     static func example(
-        _ id: String, owner: String = "ada", name: String = "Room", createdAt: Int64 = 0, metadata: JSONObject = [:]
+        _ id: String, owner: String = "ada", name: String = "Room", createdAt: Int64 = 0, metadata: JSONObject = [:],
+        session: SessionID? = nil
     ) -> RoomRecord {
         RoomRecord(
             roomID: RoomID(id), userID: UserID(owner), name: name, createdAt: .at(createdAt),
             lastActivity: .at(createdAt), messageCount: 0, metadata: metadata,
-            defaultSessionID: SessionID("session_\(id)"))
+            defaultSessionID: session ?? SessionID("session_\(id)"))
     }
 }
 
