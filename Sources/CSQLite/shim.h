@@ -10,6 +10,10 @@ static inline int hb_bind_blob(sqlite3_stmt *statement, int index, const void *b
     return sqlite3_bind_blob(statement, index, bytes ? bytes : "", count, SQLITE_TRANSIENT);
 }
 
+/// Ends SQLite's count of the memory that it uses, for which each allocation takes a lock that all threads share. Only
+/// before the first database is opened; later it changes nothing.
+static inline void hb_do_not_count_memory(void) { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); }
+
 /// The system's error behind the last I/O error of the log or of the database file; 0 if there is none.
 static inline int hb_last_errno(sqlite3 *database) {
     sqlite3_file *log = 0;

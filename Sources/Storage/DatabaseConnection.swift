@@ -38,9 +38,13 @@ final class DatabaseConnection {
     private let handle: OpaquePointer
     private(set) var statements: [String: OpaquePointer] = [:]
 
+    /// Once in a process.
+    private static let countsNoMemory: Void = hb_do_not_count_memory()
+
     /// Opens the file; `create` makes it if it is missing, `isReadOnly` refuses every write.
     init(path: String, isReadOnly: Bool = false) throws(SQLiteError) {
         let flags = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+        _ = Self.countsNoMemory
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let opened else {
