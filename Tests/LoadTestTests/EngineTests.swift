@@ -1,3 +1,4 @@
+import ChatProtocol
 import Testing
 
 @testable import loadtest
@@ -25,6 +26,30 @@ struct EngineTests {
         var fired = false
         engine.schedule(at: Clock.now() + 1_000_000) { fired = true }
         try engine.run("the timer", within: 5) { fired }
+    }
+
+    @Test func aPollingLoopFiresItsTimersAndKnowsThatItOnlyWaited() throws {
+        let engine = try Engine()
+        engine.pollInterval = 1000
+        var fired = false
+        let began = Clock.now()
+        engine.schedule(at: began + 20_000_000) { fired = true }
+        let ownCPU = Clock.ownCPU()
+        try engine.run("the timer", within: 5) { fired }
+        #expect(Clock.now() >= began + 20_000_000)
+        #expect(engine.spun > 0 && engine.spun <= Clock.now() - began)
+        #expect(Clock.ownCPU() > ownCPU)
+    }
+
+    @Test func tokensOnTheirWayCountOnAverage() {
+        var script = SyntheticScript()
+        script.window = 2
+        let exchange = Exchange(script, message: nil, messageID: "m", sentAt: 0, watchers: 4, isTimed: false)
+        exchange.hold(0..<2)
+        exchange.hold(0..<1)
+        #expect(exchange.delivered == 0)
+        exchange.hold(0..<1)
+        #expect(exchange.delivered == 1, "three have the first, one the second, too")
     }
 
     @Test(arguments: [
