@@ -41,10 +41,11 @@ struct EngineTests {
         #expect(Clock.ownCPU() > ownCPU)
     }
 
-    @Test func tokensOnTheirWayCountOnAverage() {
-        var script = SyntheticScript()
-        script.window = 2
-        let exchange = Exchange(script, message: nil, messageID: "m", sentAt: 0, watchers: 4, isTimed: false)
+    @Test func tokensOnTheirWayCountOnAverageOverAllWhoAreThere() throws {
+        let engine = try Engine()
+        let room = Room("room", engine, Tally(readsStamps: false), watchers: 1)
+        for user in ["author", "second", "third", "fourth"] { room.add(Watcher(engine, user: user)) }
+        let exchange = room.addExchange(SyntheticScript(), messageID: "m", sentAt: 0)
         exchange.hold(0..<2)
         exchange.hold(0..<1)
         #expect(exchange.delivered == 0)

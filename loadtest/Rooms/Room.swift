@@ -11,7 +11,6 @@ final class Room {
     private(set) var exchanges: [Exchange] = []
     var frames: VerifiedFrames
     private let engine: Engine
-    private let watcherCount: Int
     private var byMessage: [String: Exchange] = [:]
     private var byID: [String: Exchange] = [:]
     private var byStream: [String: Exchange] = [:]
@@ -31,7 +30,6 @@ final class Room {
         self.id = id
         self.engine = engine
         self.tally = tally
-        watcherCount = watchers
         frames = VerifiedFrames(capacity: watchers < 100 ? Self.framesKept.few : Self.framesKept.many)
         forgetLater()
     }
@@ -68,7 +66,7 @@ final class Room {
         _ script: SyntheticScript, message: String? = nil, messageID: String, sentAt: UInt64, isTimed: Bool = true
     ) -> Exchange {
         let exchange = Exchange(
-            script, message: message, messageID: messageID, sentAt: sentAt, watchers: watcherCount, isTimed: isTimed)
+            script, message: message, messageID: messageID, sentAt: sentAt, watchers: watchers.count, isTimed: isTimed)
         exchanges.append(exchange)
         byMessage[messageID] = exchange
         return exchange
