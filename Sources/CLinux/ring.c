@@ -27,6 +27,11 @@ struct hb_ring *hb_ring_open(unsigned entries) {
     int descriptor = (int)syscall(SYS_io_uring_setup, entries, &parameters);
     if (descriptor < 0) return NULL;
     struct hb_ring *ring = calloc(1, sizeof *ring + entries * sizeof(struct msghdr));
+    if (!ring) {
+        close(descriptor);
+        errno = ENOMEM;
+        return NULL;
+    }
     *ring = (struct hb_ring){.descriptor = descriptor, .entries = entries};
     ring->area_bytes = parameters.cq_off.cqes + parameters.cq_entries * sizeof(struct io_uring_cqe);
     size_t array_end = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
