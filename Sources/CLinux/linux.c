@@ -34,7 +34,7 @@ int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
 }
 
 int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nanoseconds) {
-    static int is_unknown;
+    static _Atomic int is_unknown;
     if (!is_unknown) {
         struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
         int ready = epoll_pwait2(epoll, events, count, nanoseconds < 0 ? 0 : &time, 0);

@@ -12,9 +12,8 @@
 
 struct hb_ring {
     int descriptor;
-    unsigned entries;
-    void *area, *submissions;
-    size_t area_bytes, submission_bytes;
+    void *area;
+    size_t area_bytes, entry_bytes;
     // Shared with the kernel: the submission queue's tail, the completion queue's head, tail and entries.
     unsigned *submission_tail, submission_mask, *completion_head, *completion_tail, completion_mask;
     struct io_uring_sqe *entry;
@@ -32,15 +31,15 @@ struct hb_ring *hb_ring_open(unsigned entries) {
         errno = ENOMEM;
         return NULL;
     }
-    *ring = (struct hb_ring){.descriptor = descriptor, .entries = entries};
+    *ring = (struct hb_ring){.descriptor = descriptor};
     ring->area_bytes = parameters.cq_off.cqes + parameters.cq_entries * sizeof(struct io_uring_cqe);
     size_t array_end = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
     if (array_end > ring->area_bytes) ring->area_bytes = array_end;
-    ring->submission_bytes = parameters.sq_entries * sizeof(struct io_uring_sqe);
+    ring->entry_bytes = parameters.sq_entries * sizeof(struct io_uring_sqe);
     int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_POPULATE;
     ring->area = mmap(0, ring->area_bytes, protection, flags, descriptor, IORING_OFF_SQ_RING);
-    ring->submissions = mmap(0, ring->submission_bytes, protection, flags, descriptor, IORING_OFF_SQES);
-    bool is_whole = ring->area != MAP_FAILED && ring->submissions != MAP_FAILED;
+    ring->entry = mmap(0, ring->entry_bytes, protection, flags, descriptor, IORING_OFF_SQES);
+    bool is_whole = ring->area != MAP_FAILED && ring->entry != MAP_FAILED;
     if (!is_whole || !(parameters.features & IORING_FEAT_SINGLE_MMAP)) {
         hb_ring_close(ring);
         errno = ENOMEM;
@@ -52,7 +51,6 @@ struct hb_ring *hb_ring_open(unsigned entries) {
     ring->completion_head = (unsigned *)(area + parameters.cq_off.head);
     ring->completion_tail = (unsigned *)(area + parameters.cq_off.tail);
     ring->completion_mask = *(unsigned *)(area + parameters.cq_off.ring_mask);
-    ring->entry = ring->submissions;
     ring->completion = (struct io_uring_cqe *)(area + parameters.cq_off.cqes);
     unsigned *array = (unsigned *)(area + parameters.sq_off.array);
     for (unsigned i = 0; i < parameters.sq_entries; i++) array[i] = i;
@@ -60,8 +58,8 @@ struct hb_ring *hb_ring_open(unsigned entries) {
 }
 
 void hb_ring_close(struct hb_ring *ring) {
-    if (ring->area && ring->area != MAP_FAILED) munmap(ring->area, ring->area_bytes);
-    if (ring->submissions && ring->submissions != MAP_FAILED) munmap(ring->submissions, ring->submission_bytes);
+    if (ring->area != MAP_FAILED) munmap(ring->area, ring->area_bytes);
+    if (ring->entry != MAP_FAILED) munmap(ring->entry, ring->entry_bytes);
     close(ring->descriptor);
     free(ring);
 }
@@ -94,7 +92,6 @@ void hb_ring_send(struct hb_ring *ring, struct hb_send *sends, unsigned count, c
             entry->addr = (uintptr_t)&ring->messages[i];
             entry->len = 1;
         }
-        sends[i].result = HB_NOT_TRIED;
     }
     __atomic_store_n(ring->submission_tail, tail + count, __ATOMIC_RELEASE);
 

@@ -97,7 +97,7 @@ extension HubLoop {
 
     private func watch(_ request: WatchRequest, _ chat: ChatExchange, _ socket: Socket, _ step: ChatExchange.Step) {
         chat.step = step
-        chat.connection = hub.watch(request, user: chat.user, from: ref(of: socket), now: now)
+        chat.connection = hub.watch(request, user: chat.user, from: connectionRef(socket.id), now: now)
     }
 
     /// The answer's first bytes are there: the head goes before them.
@@ -155,7 +155,7 @@ extension HubLoop {
     // MARK: - Asking
 
     private func ask(_ request: ClientRequest, _ chat: ChatExchange, _ socket: Socket) {
-        hub.request(request, user: chat.user, from: ref(of: socket), now: now)
+        hub.request(request, user: chat.user, from: connectionRef(socket.id), now: now)
     }
 
     private func session(of chat: ChatExchange) -> SessionID { chat.session?.sessionID ?? SessionID("") }
@@ -165,6 +165,4 @@ extension HubLoop {
         guard case .http(let stage) = socket.stage else { return nil }
         return stage.pending?.chat
     }
-
-    func ref(of socket: Socket) -> ConnectionRef { connectionRef(socket.id) }
 }

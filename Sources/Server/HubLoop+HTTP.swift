@@ -66,7 +66,7 @@ extension HubLoop {
         switch routed {
         case .respond(let response): finish(response, on: socket)
         case .command(let user, let command, _):
-            hub.request(command, user: user, from: ref(of: socket), now: now)
+            hub.request(command, user: user, from: connectionRef(socket.id), now: now)
         case .webSocket: upgrade(request.head, on: socket, toEcho: false)
         case .webSocketEcho: upgrade(request.head, on: socket, toEcho: true)
         case .chat(let request): start(request, on: socket, stage)

@@ -35,12 +35,13 @@ def has_ring():
     return ctypes.get_errno() not in (errno.ENOSYS, errno.EPERM)
 
 
-def count(start_hub, open_client, directory, watchers, *flags):
+def count(start_hub, open_client, directory, watchers, *flags, **environment):
     """The loop's calls up to each of some tokens, each said when all watchers have the one before."""
     assert os.path.exists(RELEASE_BINARY), "there is no release binary; './dev build' makes it"
     counter = CallCounter(directory)
     hub = start_hub(
-        "--synthetic", *flags, loops=1, env=counter.environment, config={"limits": LIMITS}, binary=RELEASE_BINARY)
+        "--synthetic", *flags, loops=1, env=counter.environment | environment, config={"limits": LIMITS},
+        binary=RELEASE_BINARY)
     room_id = hub.create_room()
     author = open_client(hub)
     author.join(room_id)
@@ -88,6 +89,21 @@ def test_with_io_uring_it_is_one_call_for_all(start_hub, open_client, tmp_path, 
     assert calls[-1].rings - calls[0].rings == (TOKENS if in_ring else 0)
     assert calls[-1].sends - calls[0].sends == (0 if in_ring else TOKENS * watchers)
     assert abs(per_token(calls).allocations - per_token(counted[watchers]).allocations) <= TIMER_ALLOCATIONS
+
+
+def test_where_the_kernel_has_no_io_uring_the_hub_says_so_once(start_hub, open_client, tmp_path):
+    calls = count(start_hub, open_client, tmp_path, 100, RING="absent")
+    assert calls[-1].sends - calls[0].sends == TOKENS * 100 and calls[-1].rings == 0
+    [log] = tmp_path.rglob("stderr")
+    assert log.read_text().count("sends go one by one") == 1
+
+
+def test_what_io_uring_does_not_take_is_sent_all_the_same(start_hub, open_client, tmp_path):
+    if not has_ring():
+        pytest.skip("this kernel has no io_uring, or does not allow it")
+    calls = count(start_hub, open_client, tmp_path, 100, RING="busy")
+    assert calls[-1].rings - calls[0].rings == TOKENS
+    assert calls[-1].sends - calls[0].sends == TOKENS * 100 / 2
 
 
 def test_nothing_else_is_done_for_a_watcher(counted):

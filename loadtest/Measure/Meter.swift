@@ -16,8 +16,19 @@ final class Meter {
         let time = Clock.now()
         let count: Int
         /// CPU time of the load test, without that of polling in vain.
-        let ownWork: Int64
+        private let ownWork: Int64
         let serverCPU: UInt64?
+
+        init(_ engine: Engine, _ tallies: [Tally], _ probe: ServerProbe?) {
+            count = tallies.reduce(0) { $0 + $1.delivered }
+            ownWork = Int64(Clock.ownCPU()) - Int64(engine.spun)
+            serverCPU = probe?.cpuNanoseconds
+        }
+
+        /// The share of its core that the load test used since then.
+        func ownShare(since earlier: Sample) -> Double {
+            max(0, Double(ownWork - earlier.ownWork) / Double(time - earlier.time))
+        }
     }
 
     private static let interval = 0.25
@@ -46,7 +57,7 @@ final class Meter {
         self.progress = progress
         counts = Series(counted.many, in: "Throughput", .perSecond, over: "time", .seconds)
         sleepsBefore = probe?.sleeps ?? 0
-        first = Self.sample(engine, tallies, probe)
+        first = Sample(engine, tallies, probe)
         last = first
         for tally in tallies { tally.isRecording = true }
         sampleLater()
@@ -56,11 +67,11 @@ final class Meter {
     func stop(into report: inout RunReport) {
         isRunning = false
         for tally in tallies { tally.isRecording = false }
-        let end = sample()
+        let end = Sample(engine, tallies, probe)
         let seconds = Double(end.time - first.time) / 1e9
         let count = Double(end.count - first.count)
         report.seconds = seconds
-        report.client.busyShare = max(0, Double(end.ownWork - first.ownWork) / 1e9 / seconds)
+        report.client.busyShare = end.ownShare(since: first)
         if count > 0 { report.figures.append(Figure(counted.many, count / seconds, .perSecond)) }
         if let probe, let before = first.serverCPU, let after = end.serverCPU {
             let cpu = Double(after - before)
@@ -79,17 +90,9 @@ final class Meter {
     private func sampleLater() {
         engine.schedule(at: Clock.now() + UInt64(seconds: Self.interval)) { [weak self] in
             guard let self, isRunning else { return }
-            plot(sample())
+            plot(Sample(engine, tallies, probe))
             sampleLater()
         }
-    }
-
-    private func sample() -> Sample { Self.sample(engine, tallies, probe) }
-
-    private static func sample(_ engine: Engine, _ tallies: [Tally], _ probe: ServerProbe?) -> Sample {
-        Sample(
-            count: tallies.reduce(0) { $0 + $1.delivered }, ownWork: Int64(Clock.ownCPU()) - Int64(engine.spun),
-            serverCPU: probe?.cpuNanoseconds)
     }
 
     private func plot(_ next: Sample) {
@@ -98,7 +101,7 @@ final class Meter {
         let rate = Double(next.count - last.count) / elapsed * 1e9
         if next.count > first.count { counts.add(time, rate) }
         progress(time, rate)
-        ownBusy.add(time, max(0, Double(next.ownWork - last.ownWork) / elapsed))
+        ownBusy.add(time, next.ownShare(since: last))
         if let probe, let before = last.serverCPU, let after = next.serverCPU {
             serverBusy.add(time, Double(after - before) / elapsed)
             memory.add(time, Double(probe.memoryBytes))

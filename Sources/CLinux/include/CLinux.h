@@ -51,7 +51,7 @@ int64_t hb_allocated_bytes(void);
 /// One send of a batch: what is to be sent to whom, and what came of it.
 struct hb_send {
     int descriptor;
-    /// Bytes taken, or `-errno`; `HB_NOT_TRIED` before.
+    /// Bytes taken, or `-errno`; the caller sets `HB_NOT_TRIED` before.
     int result;
     /// Where its pieces begin in the batch's pieces, and how many they are.
     uint32_t first, count;
