@@ -12,17 +12,10 @@ import Wire
         let store = try scratch.open()
         defer { store.close() }
         #expect(store.answer(.create("r")).isStored)
-        let released = Semaphore()
-        let answers = Answers()
-        store.hold(until: released)
         let before = store.queue.commitCount
-        for number in 0..<WorkQueue.batchJobsMax * 2 {
-            store.submit(.message("m", exchange: "e\(number)"), completion: answers.take(number))
-        }
-        released.signal()
-        let results = answers.wait(for: WorkQueue.batchJobsMax * 2)
-        #expect(results.map { $0.label } == Array(0..<WorkQueue.batchJobsMax * 2))
-        #expect(results.allSatisfy { $0.result.isStored })
+        let results = store.answerTogether(
+            (0..<WorkQueue.batchJobsMax * 2).map { .message("m", exchange: "e\($0)") })
+        #expect(results.allSatisfy { $0.isStored })
         #expect(store.queue.commitCount - before == 3, "the held one and two full batches")
     }
 
@@ -30,14 +23,10 @@ import Wire
         let store = try scratch.open()
         defer { store.close() }
         #expect(store.answer(.create("r")).isStored)
-        let released = Semaphore()
-        let answers = Answers()
-        store.hold(until: released)
         let before = store.queue.commitCount
         let large = String(repeating: "z", count: WorkQueue.batchBytesMax / 2 + 1)
-        for number in 0..<3 { store.submit(.message(large, exchange: "e\(number)"), completion: answers.take(number)) }
-        released.signal()
-        #expect(answers.wait(for: 3).allSatisfy { $0.result.isStored })
+        let results = store.answerTogether((0..<3).map { .message(large, exchange: "e\($0)") })
+        #expect(results.allSatisfy { $0.isStored })
         #expect(store.queue.commitCount - before == 4, "the held one, then one each")
     }
 
@@ -73,18 +62,13 @@ import Wire
         let store = try scratch.open()
         defer { store.close() }
         #expect(store.answer(.create("r", roomsMax: 1)).isStored)
-        let released = Semaphore()
-        let answers = Answers()
-        store.hold(until: released)
         let before = store.queue.commitCount
         let requests: [StorageRequest] = [
             .message("one", exchange: "e1", key: "k"), .message("one", exchange: "e2", key: "k"),
             .create("over", roomsMax: 1), .message("nowhere", in: "missing", exchange: "e3"), .create("r"),
             .message("two", exchange: "e4", key: "other"),
         ]
-        for (number, request) in requests.enumerated() { store.submit(request, completion: answers.take(number)) }
-        released.signal()
-        let results = answers.wait(for: requests.count).map { $0.result }
+        let results = store.answerTogether(requests)
         #expect(results[0].isStored)
         #expect(results[1].duplicate?.exchangeID == ExchangeID("e1"))
         #expect(results[2].isRoomLimitReached)
@@ -99,9 +83,6 @@ import Wire
         let store = try scratch.open()
         defer { store.close() }
         #expect(store.answer(.create("r")).isStored)
-        let released = Semaphore()
-        let answers = Answers()
-        store.hold(until: released)
         let before = store.queue.commitCount
         // Its room could be inserted, but not its session, whose name is taken.
         let half = RoomRecord.example("half", session: RoomRecord.example("r").defaultSessionID)
@@ -109,9 +90,7 @@ import Wire
             .message("one", exchange: "e1", key: "k"), .createRoom(half, roomsMax: 0),
             .message("again", exchange: "e2", key: "k"), .message("two", exchange: "e3"),
         ]
-        for (number, request) in requests.enumerated() { store.submit(request, completion: answers.take(number)) }
-        released.signal()
-        let results = answers.wait(for: requests.count).map { $0.result }
+        let results = store.answerTogether(requests)
         #expect(results[0].isStored)
         #expect(results[1].isUnavailable)
         #expect(results[2].duplicate?.exchangeID == ExchangeID("e1"))

@@ -121,6 +121,19 @@ extension MessageStore {
         #expect(queue.submit(job))
         entered.wait()
     }
+
+    /// Submits requests while the writer is held, so that they become one batch or as few as hold them, and waits for
+    /// their results, which must come in order.
+    func answerTogether(_ requests: [StorageRequest]) -> [StorageResult] {
+        let released = Semaphore()
+        let answers = Answers()
+        hold(until: released)
+        for (number, request) in requests.enumerated() { submit(request, completion: answers.take(number)) }
+        released.signal()
+        let results = answers.wait(for: requests.count)
+        #expect(results.map { $0.label } == Array(requests.indices))
+        return results.map { $0.result }
+    }
 }
 
 extension StorageResult {
