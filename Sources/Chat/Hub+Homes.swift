@@ -15,12 +15,12 @@ extension Hub {
                 room.socketLeft(ref)
             }
         case .command(let command): route(command)
-        case .roomCommand(let roomID, let command): withRoom(roomID) { $0.handle(command) }
+        case .roomCommand(let roomID, let command): admit(command, to: .room(roomID))
         case .createRoom(let record, let command): createRoom(record, command)
-        case .cancelStream(let streamID, let command): cancelStream(streamID, command)
+        case .cancelStream(let streamID, let command): admit(command, to: .stream(streamID))
         case .releaseTokens(let streamID, let count):
             if let (room, turn) = streams[streamID] { room.release(count, of: turn) }
-        case .sessionCommand(let sessionID, let command): perform(command, on: sessionID)
+        case .sessionCommand(let sessionID, let command): admit(command, to: .session(sessionID))
         case .snapshotWanted(let roomID, let ref, let cause, let seq):
             sendSnapshot(of: roomID, after: seq, to: ref, cause)
         case .replicaIdle(let roomID, let loop, let lastAnswer):
@@ -133,7 +133,7 @@ extension Hub {
     private func load(_ id: RoomID) -> Room {
         let room = Room(id: id, hub: self)
         rooms[id] = room
-        room.ask(.loadRoom(id), .head)
+        room.ask(.loadRoom(id, exchangesMax: configuration.limits.snapshotExchangesMax), .head)
         return room
     }
 
@@ -143,6 +143,15 @@ extension Hub {
         touch(room)
         room.ask(
             .createRoom(record, roomsMax: configuration.limits.roomsPerUser), .creation(record, command))
+    }
+
+    /// Takes a command to its room, which may have to be loaded or found first.
+    func perform(_ command: Command, at address: Addressed) {
+        switch address {
+        case .room(let roomID): withRoom(roomID) { $0.handle(command) }
+        case .session(let sessionID): perform(command, on: sessionID)
+        case .stream(let streamID): cancelStream(streamID, command)
+        }
     }
 
     private func cancelStream(_ streamID: StreamID, _ command: Command) {
@@ -156,20 +165,25 @@ extension Hub {
 
     /// Takes a command to its session's room, which may have to be found first.
     private func perform(_ command: Command, on sessionID: SessionID) {
-        guard let room = sessionRooms[sessionID] else { return ask(.findSession(sessionID), .session(command)) }
+        guard let room = sessionRooms[sessionID] else {
+            wait(command, at: .session(sessionID))
+            return ask(.findSession(sessionID), .session(sessionID, command))
+        }
         touch(room)
         room.handle(command)
     }
 
-    func found(_ result: StorageResult, for command: Command) {
-        switch result {
-        case .session(let session?):
-            withRoom(session.roomID) { room in
-                room.meet(session)
-                room.handle(command)
+    func found(_ result: StorageResult, of sessionID: SessionID, for command: Command) {
+        resume(command, at: .session(sessionID)) {
+            switch result {
+            case .session(let session?):
+                withRoom(session.roomID) { room in
+                    room.meet(session)
+                    room.handle(command)
+                }
+            case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
+            default: answer(command.origin, .failure(.noSession), roomID: nil)
             }
-        case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
-        default: answer(command.origin, .failure(.noSession), roomID: nil)
         }
     }
 

@@ -38,6 +38,8 @@ public final class Hub {
     var load = LoadMeter()
     var isDraining: Bool { gauges.isDraining }
 
+    /// Commands that wait behind another of their user; see `Hub+Order`.
+    var queued: [Place: [(command: Command, address: Addressed)]] = [:]
     private var inbox: [HubMessage] = []
     private var touched: [Room] = []
     private var pending: [UInt64: Pending] = [:]
@@ -50,7 +52,7 @@ public final class Hub {
         case room(Room, Room.Awaited)
         case answer(Origin, RoomID?)
         case streamStatus(Origin)
-        case session(Command)
+        case session(SessionID, Command)
     }
 
     /// - Parameter random: the source of identifiers.
@@ -142,7 +144,7 @@ public final class Hub {
             room.stored(result, for: awaited)
         case .answer(let origin, let roomID): answer(origin, answer(to: result), roomID: roomID)
         case .streamStatus(let origin): answer(origin, cancelAnswer(to: result), roomID: nil)
-        case .session(let command): found(result, for: command)
+        case .session(let sessionID, let command): found(result, of: sessionID, for: command)
         }
         settle()
     }

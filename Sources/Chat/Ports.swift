@@ -25,9 +25,8 @@ public struct Now: Sendable, Equatable {
 public enum StorageRequest: Sendable {
     /// Inserts a room and its default session; `roomsMax` is a condition inside the transaction (0: none).
     case createRoom(RoomRecord, roomsMax: Int)
-    /// Reads a room with its members and its newest exchanges (at most `Limits.snapshotExchangesMax` and
-    /// `Limits.snapshotBytesMax`).
-    case loadRoom(RoomID)
+    /// Reads a room with its members and its newest exchanges (at most so many, and `Limits.snapshotBytesMax`).
+    case loadRoom(RoomID, exchangesMax: Int)
     /// Writes a room's name and metadata.
     case updateRoom(RoomRecord)
     /// Makes a user a member of a room, or changes the role of one; `membersMax` is a condition inside the transaction.

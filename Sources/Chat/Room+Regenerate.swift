@@ -10,6 +10,7 @@ extension Room {
         guard let wanted = request.regenerateOf, command.regenerated == nil else { return command }
         let running = turns.first { $0.exchangeID == wanted && !$0.record.messages.isEmpty }?.record
         guard let known = running ?? history.exchanges.last(where: { $0.exchangeID == wanted }) else {
+            hub.wait(command, at: .room(id))
             ask(.findExchange(id, wanted), .regenerated(command))
             return nil
         }

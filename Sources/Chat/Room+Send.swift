@@ -20,30 +20,15 @@ final class PendingSend {
     }
 }
 
-/// Commands that wait for a session to be looked up; the first of them are sends in it.
-final class SessionSearch {
-    let sessionID: SessionID
-    var commands: [Command]
-
-    init(sessionID: SessionID, commands: [Command]) {
-        self.sessionID = sessionID
-        self.commands = commands
-    }
-
-    func holds(_ key: String, of user: UserID) -> Bool {
-        commands.contains { command in
-            if case .send(let send) = command.request { send.messageID == key && command.user == user } else { false }
-        }
-    }
-}
-
 // A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
 extension Room {
     func send(_ request: SendRequest, _ command: Command) {
         guard let command = knowingRegenerated(request, command) else { return }
         let wanted = sessionID(for: request, command)
-        let isSought = searches.contains { $0.sessionID == wanted }
-        guard !isSought, sessions.contains(where: { $0.id == wanted }) else { return search(for: wanted, command) }
+        guard sessions.contains(where: { $0.id == wanted }) else {
+            hub.wait(command, at: .room(id))
+            return ask(.findSession(wanted), .sessionOfSend(wanted, command))
+        }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
             guard pending.message.text.utf8.elementsEqual(request.text.utf8) else {
                 return refuse(command, .idempotencyConflict)
@@ -82,40 +67,16 @@ extension Room {
         return true
     }
 
-    /// A send names a session that is not in memory; what must not overtake it waits behind it.
-    private func search(for sessionID: SessionID, _ command: Command) {
-        if waits(behind: searches.first { $0.sessionID == sessionID }, command) { return }
-        let search = SessionSearch(sessionID: sessionID, commands: [command])
-        searches.append(search)
-        ask(.findSession(sessionID), .session(search))
-    }
-
-    /// Whether a command waits for a session to be found, or was refused because too many do.
-    func waits(behind search: SessionSearch?, _ command: Command) -> Bool {
-        guard let search else { return false }
-        if search.commands.count < Limits.parkedCommandsPerRoom {
-            search.commands.append(command)
-        } else {
-            refuse(command, HubError(.busy, "the session is being looked up", retryAfterMilliseconds: 200))
-        }
-        return true
-    }
-
-    func searched(_ search: SessionSearch, _ result: StorageResult) {
-        searches.removeAll { $0 === search }
-        if case .session(let session?) = result, session.roomID == id { meet(session) }
-        for command in search.commands {
-            guard case .send(let request) = command.request else {
-                handle(command)
-                continue
-            }
-            switch result {
-            case .session(let session?) where session.roomID == id: handle(command)
-            case .session(.some):
-                refuse(command, HubError(.validationError, "`session_id` names a session of another room"))
-            case .unavailable: refuse(command, .storageUnavailable)
-            default: refuseAfterLookup(request, command, .noSession)
-            }
+    func sessionFound(_ sessionID: SessionID, _ result: StorageResult, for command: Command) {
+        guard case .send(let request) = command.request else { return }
+        switch result {
+        case .session(let session?) where session.roomID == id:
+            meet(session)
+            handle(command)
+        case .session(.some):
+            refuse(command, HubError(.validationError, "`session_id` names a session of another room"))
+        case .unavailable: refuse(command, .storageUnavailable)
+        default: refuseAfterLookup(request, command, .noSession)
         }
     }
 
@@ -139,7 +100,7 @@ extension Room {
     /// Why no message at all is taken just now.
     private var refusalNow: HubError? {
         if hub.isDraining { return HubError(.draining, "the hub is stopping; reconnect", retryAfterMilliseconds: 1000) }
-        guard uncommitted.count < Limits.uncommittedSendsPerRoom else {
+        guard uncommitted.count < limits.uncommittedSendsPerRoom else {
             return HubError(.busy, "too many messages are being stored", retryAfterMilliseconds: 200)
         }
         return nil
@@ -166,10 +127,10 @@ extension Room {
             return .failure(HubError(.streamActive, "stream \(running.streamID) is active in this session"))
         case .interrupt: return open(session, agentType, command)
         }
-        guard sessions[session].waitingMessages < Limits.waitingMessagesPerSession else {
+        guard sessions[session].waitingMessages < limits.waitingMessagesPerSession else {
             return .failure(
                 HubError(
-                    .queueFull, "\(Limits.waitingMessagesPerSession) messages wait already",
+                    .queueFull, "\(limits.waitingMessagesPerSession) messages wait already",
                     retryAfterMilliseconds: 1000))
         }
         if let last = sessions[session].turns.last, !last.isClosed, last.record.userID == command.user,

@@ -177,7 +177,7 @@ extension Room {
         reloads += 1
         reloadAt = nil
         isReloading = true
-        ask(.loadRoom(id), .reload(reloads))
+        ask(.loadRoom(id, exchangesMax: limits.snapshotExchangesMax), .reload(reloads))
     }
 
     func reloadIfDue() {

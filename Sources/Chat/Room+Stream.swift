@@ -219,15 +219,6 @@ extension Room {
     }
 
     func cancel(_ target: CancelTarget, _ command: Command) {
-        // A cancel of a message, or of a session, must not overtake the send that waits for its session.
-        let search = searches.first { search in
-            switch target {
-            case .session(let sessionID): search.sessionID == sessionID
-            case .room(_, let key?): search.holds(key, of: command.user)
-            case .room(_, nil), .stream: false
-            }
-        }
-        if waits(behind: search, command) { return }
         if case .session(let sessionID) = target, liveSession(sessionID) == nil {
             return answer(command, .failure(.noSession))
         }

@@ -35,8 +35,9 @@ final class Room {
         case insertion(PendingSend)
         case refusal(Command, HubError)
         case regenerated(Command)
+        /// The session that a send names.
+        case sessionOfSend(SessionID, Command)
         case start
-        case session(SessionSearch)
         case opening(SessionRecord, Command)
         case closing(SessionRecord, Command)
         case touched
@@ -65,14 +66,13 @@ final class Room {
     var members: [UserID: MemberRecord] = [:]
     /// Changes of the record that storage has not answered, oldest first.
     var edits: [RoomRecord] = []
-    var history = RoomHistory()
+    var history: RoomHistory
     var commitCount = 0
     var replica: Replica
     /// Loops that hold a replica of this room.
     var links: [ReplicaLink] = []
     var sessions: [Session] = []
     var uncommitted: [PendingSend] = []
-    var searches: [SessionSearch] = []
     /// Turns that have ended for everyone, but on disk: storage failed for too long. Their outcomes are tried again.
     var unstored: [Turn] = []
     /// Clearings of the history that are on their way to disk: until they are there no outcome is given up.
@@ -117,6 +117,7 @@ final class Room {
     init(id: RoomID, hub: Hub) {
         self.id = id
         self.hub = hub
+        history = RoomHistory(exchangesMax: hub.configuration.limits.snapshotExchangesMax)
         record = RoomRecord(
             roomID: id, userID: UserID(""), name: "", createdAt: hub.now.timestamp, lastActivity: hub.now.timestamp,
             messageCount: 0, metadata: JSONObject(), defaultSessionID: SessionID(""))
@@ -151,9 +152,10 @@ final class Room {
         switch phase {
         case .loading(var parked):
             // Joins are bounded by the sockets' own limits and parked without counting.
-            guard parked.count < Limits.parkedCommandsPerRoom || command.isJoin else {
+            guard parked.count < limits.parkedCommandsPerRoom || command.isJoin else {
                 return refuse(command, HubError(.busy, "the room is loading; try again", retryAfterMilliseconds: 200))
             }
+            hub.wait(command, at: .room(id))
             parked.append(command)
             phase = .loading(parked: parked)
         case .live: perform(command)
@@ -203,9 +205,10 @@ final class Room {
         case .creation(let record, let command): created(record, command, result)
         case .insertion(let pending): inserted(pending, result)
         case .refusal(let command, let error): refuseUnlessStored(command, error, result)
-        case .regenerated(let command): regeneratedFound(result, for: command)
+        case .regenerated(let command): hub.resume(command, at: .room(id)) { regeneratedFound(result, for: command) }
         case .start, .touched: break
-        case .session(let search): searched(search, result)
+        case .sessionOfSend(let sessionID, let command):
+            hub.resume(command, at: .room(id)) { sessionFound(sessionID, result, for: command) }
         case .opening(let session, let command): sessionOpened(session, command, result)
         case .closing(let session, let command): sessionClosed(session, command, result)
         case .reset(let command, let turns): sessionReset(command, turns, result)
@@ -269,7 +272,7 @@ final class Room {
                 expiresAt: nil))
         phase = .live
         hub.replicas[id] = replica
-        for command in parked { handle(command) }
+        for command in parked { hub.resume(command, at: .room(id)) { handle(command) } }
     }
 
     /// There is no such room, or it could not be read: whoever waited is told, and the next command tries again.
@@ -277,7 +280,7 @@ final class Room {
         guard case .loading(let parked) = phase else { return }
         phase = .gone
         hub.forget(self)
-        for command in parked { refuse(command, error) }
+        for command in parked { hub.resume(command, at: .room(id)) { refuse(command, error) } }
     }
 
     // MARK: - Answers

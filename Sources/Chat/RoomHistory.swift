@@ -7,10 +7,15 @@ struct RoomHistory {
     private(set) var exchanges: [ExchangeRecord] = []
     /// Asks for the exchanges before these; `nil` if there are none.
     private(set) var nextBefore: ExchangeID?
+    /// How many there may be.
+    let exchangesMax: Int
     /// What they take of the memory for histories.
     private(set) var bytes = 0
     /// The order of first commits; 0 for those from before the room was loaded.
     private var commits: [Int] = []
+
+    /// An empty history.
+    init(exchangesMax: Int) { self.exchangesMax = exchangesMax }
 
     /// An exchange's place in the order of first commits; `nil` if it is not here.
     func commit(of id: ExchangeID) -> Int? {
@@ -35,7 +40,7 @@ struct RoomHistory {
         exchanges.insert(exchange, at: exchanges.count - later)
         commits.insert(commit, at: commits.count - later)
         bytes += exchange.approximateBytes
-        while exchanges.count > Limits.snapshotExchangesMax || bytes > Limits.snapshotBytesMax, exchanges.count > 1 {
+        while exchanges.count > exchangesMax || bytes > Limits.snapshotBytesMax, exchanges.count > 1 {
             bytes -= exchanges.removeFirst().approximateBytes
             commits.removeFirst()
             nextBefore = exchanges.first?.exchangeID

@@ -30,11 +30,13 @@ public struct Limits: Sendable, Equatable {
     /// Streams of this node, running and waiting.
     public var streamsPerNode = 500
     /// Messages that wait in one session.
-    public static let waitingMessagesPerSession = 16
+    public var waitingMessagesPerSession = 16
     /// Sends of one room that storage has not committed yet.
-    public static let uncommittedSendsPerRoom = 64
+    public var uncommittedSendsPerRoom = 64
     /// Commands that wait for one room's head to load.
-    public static let parkedCommandsPerRoom = 64
+    public var parkedCommandsPerRoom = 64
+    /// Commands of one user in one room that wait behind one for which storage is asked.
+    public var queuedCommandsPerUser = 64
     /// Minutes that a session lives after its last use.
     public var sessionMinutes = 30
     /// Minutes after its last use that a session's context stays in memory.
@@ -68,7 +70,7 @@ public struct Limits: Sendable, Equatable {
     /// What a pending reply takes of `replyBytesMax` beside its bytes: the smallest ones cost the hub this much too.
     public static let replyOverheadBytes = 128
     /// Exchanges of a snapshot's history.
-    public static let snapshotExchangesMax = 20
+    public var snapshotExchangesMax = 20
     /// A snapshot's history, in bytes.
     public static let snapshotBytesMax = 256 * 1024
     /// A tool call's or action's payload, in bytes.

@@ -115,7 +115,7 @@ extension JSONWriter {
         field("page_rows_default", Limits.pageRowsDefault)
         field("page_rows_max", Limits.pageRowsMax)
         field("streams_per_user", limits.streamsPerUser)
-        field("waiting_messages_per_session", Limits.waitingMessagesPerSession)
+        field("waiting_messages_per_session", limits.waitingMessagesPerSession)
         field("response_bytes_max", limits.responseBytesMax)
         field("joined_rooms_per_socket", Limits.joinedRoomsPerSocket)
         field("sockets_per_user", limits.socketsPerUser)

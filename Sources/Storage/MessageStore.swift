@@ -220,8 +220,8 @@ extension StorageRequest {
         switch self {
         case .createRoom(let room, let roomsMax):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createRoom(room, roomsMax: roomsMax) }
-        case .loadRoom(let roomID):
-            .read { (reader) throws(SQLiteError) in try reader.loadRoom(roomID) }
+        case .loadRoom(let roomID, let exchangesMax):
+            .read { (reader) throws(SQLiteError) in try reader.loadRoom(roomID, exchangesMax: exchangesMax) }
         case .updateRoom(let room):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.updateRoom(room) }
         case .setMember(let roomID, let member, let max):

@@ -6,12 +6,12 @@ import Wire
 struct RoomReader {
     let connection: DatabaseConnection
 
-    func loadRoom(_ roomID: RoomID) throws(SQLiteError) -> StorageResult {
+    func loadRoom(_ roomID: RoomID, exchangesMax: Int) throws(SQLiteError) -> StorageResult {
         let found = try connection.first(
             "SELECT \(roomColumns) FROM rooms WHERE room_id = ? AND deleted_at IS NULL", .text(roomID.text)
         ) { (rowID: $0.int(0), room: RoomRecord(row: $0)) }
         guard let (rowID, room) = found else { return .room(nil) }
-        let page = try exchanges(of: roomID, rowID, before: .max, limit: Limits.snapshotExchangesMax)
+        let page = try exchanges(of: roomID, rowID, before: .max, limit: exchangesMax)
         return .room(
             RoomHead(
                 room: room, members: try members(of: rowID), history: page.exchanges, nextBefore: page.nextBefore,

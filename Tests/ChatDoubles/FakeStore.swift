@@ -54,7 +54,7 @@ final class FakeStore {
         if fails(request) { return .unavailable }
         switch request {
         case .createRoom(let room, let max): return create(room, max)
-        case .loadRoom(let id): return .room(head(of: id))
+        case .loadRoom(let id, let exchangesMax): return .room(head(of: id, exchangesMax))
         case .updateRoom(let room): return update(room)
         case .deleteRoom(let id, _, let outcomes): return delete(id, outcomes)
         case .setMember(let id, let member, let max): return set(member, of: id, max)
@@ -138,10 +138,10 @@ extension FakeStore {
         return .stored
     }
 
-    private func head(of id: RoomID) -> RoomHead? {
+    private func head(of id: RoomID, _ exchangesMax: Int) -> RoomHead? {
         guard let room = rooms[id], !deleted.contains(id) else { return nil }
         let all = exchanges(of: id)
-        let newest = all.suffix(Limits.snapshotExchangesMax).map(shown)
+        let newest = all.suffix(exchangesMax).map(shown)
         return RoomHead(
             room: room, members: (members[id] ?? [:]).values.sorted { $0.userID.text < $1.userID.text },
             history: newest,

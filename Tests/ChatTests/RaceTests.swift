@@ -147,7 +147,7 @@ import Wire
         let room = world.room()
         let client = world.connect()
         client.join(room)
-        let most = Limits.snapshotExchangesMax
+        let most = world.limits.snapshotExchangesMax
         for index in 0...most {
             client.send(room, "q\(index)", key: "m\(index)")
             if index < most { world.finish(world.lastStream) }

@@ -182,6 +182,10 @@ extension RoomRecord {
 }
 
 extension StorageRequest {
+    static func loadRoom(_ id: RoomID) -> StorageRequest {
+        .loadRoom(id, exchangesMax: Limits().snapshotExchangesMax)
+    }
+
     static func create(_ id: String, owner: String = "ada", roomsMax: Int = 0) -> StorageRequest {
         .createRoom(.example(id, owner: owner), roomsMax: roomsMax)
     }

@@ -125,7 +125,7 @@ final class BareHub {
 
     private func answer(to request: StorageRequest) -> StorageResult {
         switch request {
-        case .loadRoom(let id):
+        case .loadRoom(let id, _):
             let room = RoomRecord(
                 roomID: id, userID: Self.owner, name: "Room", createdAt: now.timestamp, lastActivity: now.timestamp,
                 messageCount: 0, metadata: [:], defaultSessionID: SessionID("session_of_\(id.text)"))

@@ -21,6 +21,12 @@ struct LimitSetting {
             LimitSetting(key: "http_head_bytes_max", field: \.httpHeadBytesMax, range: 1024...(1 << 20)),
             LimitSetting(key: "streams_per_user", field: \.streamsPerUser, range: 1...countMax),
             LimitSetting(key: "streams_per_node", field: \.streamsPerNode, range: 1...countMax),
+            LimitSetting(
+                key: "waiting_messages_per_session", field: \.waitingMessagesPerSession, range: 1...countMax),
+            LimitSetting(key: "uncommitted_sends_per_room", field: \.uncommittedSendsPerRoom, range: 1...countMax),
+            LimitSetting(key: "parked_commands_per_room", field: \.parkedCommandsPerRoom, range: 1...countMax),
+            LimitSetting(key: "queued_commands_per_user", field: \.queuedCommandsPerUser, range: 1...countMax),
+            LimitSetting(key: "snapshot_exchanges_max", field: \.snapshotExchangesMax, range: 1...1_000),
             LimitSetting(key: "session_minutes", field: \.sessionMinutes, range: 1...1_000_000),
             LimitSetting(key: "agent_silent_seconds", field: \.agentSilentSeconds, range: 1...secondsMax),
             LimitSetting(key: "response_bytes_max", field: \.responseBytesMax, range: 1...(64 << 20)),
