@@ -202,7 +202,7 @@ extension Hub {
     /// The room's log and tail are gone from memory.
     func forget(_ room: Room) {
         guard rooms[room.id] === room else { return }
-        room.sessions.forEach(room.left)
+        for index in room.sessions.indices { room.left(room.sessions[index]) }
         rooms[room.id] = nil
         if let replica = replicas[room.id], replica.isHome { replicas[room.id] = nil }
         memoryBytes -= room.accountedBytes

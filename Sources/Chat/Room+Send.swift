@@ -25,7 +25,7 @@ extension Room {
     func send(_ request: SendRequest, _ command: Command) {
         guard let command = knowingRegenerated(request, command) else { return }
         let wanted = sessionID(for: request, command)
-        guard sessions.contains(where: { $0.id == wanted }) else {
+        guard sessions.index(of: wanted) != nil else {
             hub.wait(command, at: .room(id))
             return ask(.findSession(wanted), .sessionOfSend(wanted, command))
         }
@@ -38,7 +38,7 @@ extension Room {
         }
         if request.joinsSameText, joinSameText(request, wanted, command) { return }
         if !request.wantsResponse { return sendToPeople(request, command) }
-        let before = sessions.first { $0.id == wanted }?.turns ?? []
+        let before = sessions.index(of: wanted).map { sessions[$0].turns } ?? []
         switch place(request, command) {
         case .success(let turn):
             commit(request, command, turn, interrupts: request.busyPolicy == .interrupt ? before : [])
@@ -170,7 +170,7 @@ extension Room {
                 userID: command.user, agentType: agentType, regenerateOf: command.regenerated?.exchangeID,
                 startedAt: now.timestamp))
         turn.isClosed = sessions[session].turns.isEmpty || command.regenerated != nil
-        sessions[session].turns.append(turn)
+        sessions.open(turn, in: session)
         hub.streams[turn.streamID] = (self, turn)
         return .success(turn)
     }
@@ -179,8 +179,11 @@ extension Room {
         let message = MessageRecord(
             messageID: request.messageID, userID: command.user, role: .user, text: request.text,
             timestamp: now.timestamp, metadata: request.metadata)
-        if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) { slide(session) }
-        let isQueued = sessions.contains { $0.turns.dropFirst().contains { $0 === turn } }
+        var isQueued = false
+        if let session = sessions.index(of: turn.record.sessionID) {
+            slide(session)
+            isQueued = sessions[session].turns.dropFirst().contains { $0 === turn }
+        }
         let pending = PendingSend(
             command: command, turn: turn, message: message, isQueued: isQueued, interrupts: interrupts)
         turn.accepted += 1

@@ -7,7 +7,7 @@ extension Room {
     func meet(_ session: SessionRecord) {
         // A room may have been deleted while storage looked.
         if case .gone = phase { return }
-        guard !sessions.contains(where: { $0.id == session.sessionID }) else { return }
+        guard sessions.index(of: session.sessionID) == nil else { return }
         sessions.append(Session(record: session))
         hub.sessionRooms[session.sessionID] = self
         if session.userID != nil { hub.gauges.sessionMet() }
@@ -21,7 +21,10 @@ extension Room {
 
     /// The session's place, if it is in memory, was not closed and its time is not over.
     func liveSession(_ id: SessionID) -> Int? {
-        sessions.firstIndex { $0.id == id && !$0.isClosed && !$0.isExpired(at: now.timestamp) }
+        guard let index = sessions.index(of: id), !sessions[index].isClosed,
+            !sessions[index].isExpired(at: now.timestamp)
+        else { return nil }
+        return index
     }
 
     // MARK: - Opening and closing
@@ -40,7 +43,7 @@ extension Room {
     }
 
     func sessionClosed(_ session: SessionRecord, _ command: Command, _ result: StorageResult) {
-        let index = sessions.firstIndex { $0.id == session.sessionID }
+        let index = sessions.index(of: session.sessionID)
         guard case .stored = result else {
             if let index { sessions[index].isClosed = false }
             return answer(command, .failure(.storageUnavailable))
@@ -52,23 +55,32 @@ extension Room {
 
     /// A session whose time is over leaves memory, and a context that nobody used for a while.
     func expireSessions() {
-        for index in sessions.indices.reversed() where sessions[index].turns.isEmpty {
+        for id in sessions.takeDue(at: now.instant) {
+            guard let index = sessions.index(of: id), sessions[index].turns.isEmpty else { continue }
             if sessions[index].isExpired(at: now.timestamp) {
                 left(sessions.remove(at: index))
-            } else if !sessions[index].contexts.isEmpty, now.instant >= contextEnd(sessions[index]) {
+                continue
+            }
+            if !sessions[index].contexts.isEmpty, now.instant >= contextEnd(sessions[index]) {
                 sessions[index].contexts = [:]
             }
+            if let deadline = nextDeadline(sessions[index]) { sessions.look(at: index, when: deadline) }
         }
     }
 
-    func nextDeadline(_ session: Session) -> UInt64? {
-        guard session.turns.isEmpty else { return nil }
+    /// The wall clock may be set back by any time meanwhile, so nobody waits for more than a day at once.
+    private func nextDeadline(_ session: Session) -> UInt64? {
         let expiry = session.record.expiresAt.map { expiresAt in
-            now.instant + UInt64(max(0, expiresAt.milliseconds - now.timestamp.milliseconds)) * 1_000_000
+            let left = expiresAt.milliseconds.subtractingReportingOverflow(now.timestamp.milliseconds)
+            let milliseconds =
+                left.overflow ? Self.waitMillisecondsMax : min(left.partialValue, Self.waitMillisecondsMax)
+            return now.instant + UInt64(max(0, milliseconds)) * 1_000_000
         }
         let context = session.contexts.isEmpty ? nil : contextEnd(session)
         return earliest(expiry, context)
     }
+
+    private static let waitMillisecondsMax: Int64 = 24 * 60 * 60 * 1000
 
     private func contextEnd(_ session: Session) -> UInt64 {
         session.contextUsedAt + UInt64(Limits.idleContextMinutes) * 60 * 1_000_000_000
@@ -136,7 +148,7 @@ extension Room {
             return answer(command, .failure(.storageUnavailable))
         }
         for turn in turns { turn.isForgotten = true }
-        if let index = sessions.firstIndex(where: { $0.id == sessionID }) { sessions[index].forget(agentType) }
+        if let index = sessions.index(of: sessionID) { sessions[index].forget(agentType) }
         answer(command, .success(.reset(sessionID, agentType: agentType, count: count)))
         append(.other) {
             .textFrame(

@@ -10,13 +10,19 @@ extension Room {
             if turn.accepted == 0 { release(turn) }
         } else if turn.phase == .waiting, turn.verdict != nil {
             settle(turn)
-        } else if turn.phase == .waiting, sessions.contains(where: { $0.turns.first === turn }) {
+        } else if turn.phase == .waiting, isFirst(turn) {
             start(turn)
         }
         commitDeletionIfReady()
     }
 
+    /// Whether its session is free for it.
+    private func isFirst(_ turn: Turn) -> Bool {
+        sessions.index(of: turn.record.sessionID).map { sessions[$0].turns.first === turn } ?? false
+    }
+
     private func start(_ turn: Turn) {
+        note(turn)
         turn.phase = .streaming
         live.want(.presence)
         turn.lastEventAt = now.instant
@@ -29,7 +35,7 @@ extension Room {
                     regenerateOf: turn.record.regenerateOf, startedAt: now.timestamp))
         }
         snapshot = nil
-        guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
+        guard let session = sessions.index(of: turn.record.sessionID) else { return }
         let agentType = turn.record.agentType
         let regenerates = turn.record.regenerateOf != nil
         if !regenerates, let context = sessions[session].contexts[agentType] { return launch(turn, context) }
@@ -42,7 +48,7 @@ extension Room {
 
     func contextRead(_ turn: Turn, _ result: StorageResult) {
         guard turn.verdict == nil, turn.phase == .streaming,
-            let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID })
+            let session = sessions.index(of: turn.record.sessionID)
         else { return }
         guard case .context(let context) = result else {
             let error = StreamError(code: .storageUnavailable, message: "the conversation could not be read")
@@ -56,6 +62,7 @@ extension Room {
 
     private func launch(_ turn: Turn, _ context: [ContextMessage]) {
         turn.agentRuns = true
+        note(turn)
         turn.lastEventAt = now.instant
         hub.effects.append(
             .startAgent(
@@ -135,6 +142,7 @@ extension Room {
         let room = limits.responseBytesMax - turn.responseBytes
         let taken = bytes[...].wholeScalars(atMost: room)
         turn.pending += taken
+        note(turn)
         if turn.hasSpoken { _ = hub.holdBack(turn, of: self) }
         if taken.count < bytes.count { stop(turn, .tooLong(at: now.timestamp)) }
     }
@@ -200,6 +208,7 @@ extension Room {
         guard turn.verdict == nil else { return }
         turn.verdict = outcome
         turn.isClosed = true
+        note(turn)
         live.want(.presence)
         // A reader that joins from here on must not see the chunks that a kept snapshot still lacks.
         snapshot = nil
@@ -257,6 +266,7 @@ extension Room {
         live.want(.presence)
         flushPending(turn)
         turn.phase = .settling
+        note(turn)
         turn.countUsage()
         turn.verdict?.usage = turn.usage
         turn.verdict?.endedAt = now.timestamp
@@ -268,6 +278,7 @@ extension Room {
 
     func settled(_ turn: Turn, _ result: StorageResult) {
         if case .stored = result { return end(turn) }
+        note(turn)
         guard now.instant < turn.settlingSince + Self.settleNanosecondsMax || clearings > 0 else {
             turn.verdict = StreamOutcome(
                 status: .failed, usage: turn.usage,
@@ -304,7 +315,7 @@ extension Room {
                     length: turn.text.count, storedLength: storedLength))
         }
         remember(turn)
-        if let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) {
+        if let session = sessions.index(of: turn.record.sessionID) {
             if !turn.isForgotten { sessions[session].remember(turn.ended) }
             sessions[session].contextUsedAt = now.instant
             slide(session)
@@ -322,8 +333,8 @@ extension Room {
 
     /// Takes a turn out of its session and gives back what it held.
     private func release(_ turn: Turn) {
-        guard let session = sessions.firstIndex(where: { $0.id == turn.record.sessionID }) else { return }
-        sessions[session].turns.removeAll { $0 === turn }
+        guard let session = sessions.index(of: turn.record.sessionID) else { return }
+        sessions.end(turn, in: session)
         hub.streams[turn.streamID] = nil
         hub.gauges.releaseStream()
         hub.send(.permitReturned(turn.record.userID), toHomeOf: turn.record.userID)

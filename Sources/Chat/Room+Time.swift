@@ -10,12 +10,14 @@ extension Room {
     /// How long a stopped agent may take to close its connection before the home goes on without it.
     static let stopNanosecondsMax: UInt64 = 5_000_000_000
 
-    func tick() {
+    /// Does what is due, and returns the turns that were looked at.
+    func tick() -> [Turn] {
         expireSessions()
         storeLate()
         stopIfAbandoned()
         reloadIfDue()
-        forEachTurn { turn in
+        let looked = takeNoted()
+        for turn in looked {
             if !turn.isHeldBack { flushPending(turn) }
             checkpointIfDue(turn)
             switch turn.phase {
@@ -30,6 +32,7 @@ extension Room {
             case .waiting, .streaming, .stopping: break
             }
         }
+        return looked
     }
 
     func nextDeadline(_ turn: Turn) -> UInt64? {
@@ -74,6 +77,7 @@ extension Room {
     /// What was just appended is on disk a little later: at the next of the moments at which all streams of all loops
     /// are, so that one commit holds them all.
     func checkpointSoon(_ turn: Turn) {
+        note(turn)
         guard turn.checkpoint.dueAt == nil else { return }
         turn.checkpoint.dueAt = (now.instant / Self.checkpointNanoseconds + 1) * Self.checkpointNanoseconds
     }
@@ -81,6 +85,7 @@ extension Room {
     func checkpointed(_ turn: Turn, _ result: StorageResult) {
         guard let reached = turn.checkpoint.inFlight else { return }
         turn.checkpoint.inFlight = nil
+        note(turn)
         if case .stored = result {
             turn.checkpoint.textStored = reached.text
             turn.checkpoint.reasoningStored = reached.reasoning

@@ -71,7 +71,11 @@ final class Room {
     var replica: Replica
     /// Loops that hold a replica of this room.
     var links: [ReplicaLink] = []
-    var sessions: [Session] = []
+    var sessions = SessionTable()
+    /// Turns in which something has happened since the loop's turn began; see `note`.
+    var noted: [Turn] = []
+    /// The clock has come to a time that was asked for.
+    private(set) var timeHasCome = false
     var uncommitted: [PendingSend] = []
     /// Turns that have ended for everyone, but on disk: storage failed for too long. Their outcomes are tried again.
     var unstored: [Turn] = []
@@ -135,15 +139,13 @@ final class Room {
     }
     var now: Now { hub.now }
     var limits: Limits { hub.configuration.limits }
-    var turns: [Turn] { sessions.flatMap(\.turns) }
+    var turns: [Turn] { sessions.turns }
 
-    /// The same without a list of its own, for what happens with every token.
-    func forEachTurn(_ body: (Turn) -> Void) {
-        var session = 0
-        while session < sessions.count {
-            for turn in sessions[session].turns { body(turn) }
-            session += 1
-        }
+    /// Something has happened in a turn: it is looked at when the loop's turn ends.
+    func note(_ turn: Turn) {
+        guard !turn.isNoted else { return }
+        turn.isNoted = true
+        noted.append(turn)
     }
 
     // MARK: - Commands
@@ -326,14 +328,14 @@ final class Room {
     // MARK: - The end of a turn, and time
 
     func turnEnded() {
-        tick()
+        let looked = tick()
         flushFlow()
         if grownBy > 0 { hub.grew(replica, by: grownBy) }
         grownBy = 0
         sendStateIfDue()
         sendSummaryIfDue()
         account()
-        setTimer()
+        setTimer(looked)
     }
 
     private func account() {
@@ -343,7 +345,7 @@ final class Room {
         accountedBytes = bytes
         let isIdle =
             replica.subscribers.isEmpty && links.isEmpty && uncommitted.isEmpty && unstored.isEmpty && awaiting == 0
-            && !sessions.contains { !$0.turns.isEmpty } && hasHead
+            && turns.isEmpty && hasHead
         if !isIdle {
             idleSince = nil
         } else if idleSince == nil {
@@ -353,15 +355,25 @@ final class Room {
         }
     }
 
-    func timerFired() {
-        timersAt.removeAll { $0 <= now.instant }
+    /// The turns to look at: those in which something has happened, or all when a time that was asked for has come.
+    func takeNoted() -> [Turn] {
+        let taken = timeHasCome ? turns : noted
+        for turn in noted { turn.isNoted = false }
+        noted.removeAll(keepingCapacity: true)
+        timeHasCome = false
+        return taken
     }
 
-    private func setTimer() {
-        var deadline = earliest(earliest(live.nextDeadline, abandonDeadline), reloadAt)
-        forEachTurn { deadline = earliest(deadline, nextDeadline($0)) }
+    func timerFired() {
+        timersAt.removeAll { $0 <= now.instant }
+        timeHasCome = true
+    }
+
+    /// - Parameter looked: the turns that were looked at; each other has asked for its time before.
+    private func setTimer(_ looked: [Turn]) {
+        var deadline = earliest(earliest(live.nextDeadline, abandonDeadline), earliest(reloadAt, sessions.nextDeadline))
+        for turn in looked { deadline = earliest(deadline, nextDeadline(turn)) }
         for turn in unstored { deadline = earliest(deadline, turn.settleRetryAt) }
-        for session in sessions { deadline = earliest(deadline, nextDeadline(session)) }
         if summaryIsWanted, case .live = phase {
             deadline = earliest(deadline, (summarySentAt ?? 0) + Self.summaryNanoseconds)
         }

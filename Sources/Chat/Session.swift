@@ -10,6 +10,8 @@ struct Session {
     var contexts: [String: [ContextMessage]] = [:]
     /// When a context was last used.
     var contextUsedAt: UInt64 = 0
+    /// When its table has it looked at.
+    var lookAt: UInt64?
     /// It was closed, and takes no more commands, though its turns may still be on their way to their end.
     var isClosed = false
 

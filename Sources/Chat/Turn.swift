@@ -46,6 +46,8 @@ final class Turn {
     var pendingCount = 0
     /// It stands in the hub's list of turns that wait for the end of the window.
     var isHeldBack = false
+    /// It stands in its room's list of turns to look at.
+    var isNoted = false
     /// A chunk has left.
     var hasSpoken = false
     var agentRuns = false

@@ -60,9 +60,9 @@ import Wire
         for index in 0..<3 { turn(world, client, room, "m\(index)") }
         #expect(reads == 1)
         world.advance(milliseconds: 10 * 60 * 1_000 - 1)
-        #expect(world.hubs[0].rooms[RoomID(room)]?.sessions.first?.contexts.isEmpty == false)
+        #expect(world.hubs[0].rooms[RoomID(room)]?.sessions[0].contexts.isEmpty == false)
         world.advance(milliseconds: 1)
-        #expect(world.hubs[0].rooms[RoomID(room)]?.sessions.first?.contexts.isEmpty == true)
+        #expect(world.hubs[0].rooms[RoomID(room)]?.sessions[0].contexts.isEmpty == true)
         turn(world, client, room, "m3")
         #expect(reads == 2)
         #expect(context(world) == (0..<3).flatMap { ["m\($0)", "re m\($0)"] }, "rebuilt from storage")
