@@ -44,6 +44,8 @@ public final class NodeGauges: Sendable {
 
     private let sessions = Atomic<Int>(0)
 
+    private let held = Atomic<Int>(0)
+
     private let draining = Atomic<Bool>(false)
 
     /// Nothing runs and nothing is delivered yet.
@@ -60,6 +62,12 @@ public final class NodeGauges: Sendable {
 
     func sessionMet() { sessions.wrappingAdd(1, ordering: .relaxed) }
     func sessionLeft() { sessions.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Bytes of snapshots that sockets have not read, or that may be used again.
+    public var heldBytes: Int { held.load(ordering: .relaxed) }
+
+    func hold(_ count: Int) { held.wrappingAdd(count, ordering: .relaxed) }
+    func release(_ count: Int) { held.wrappingSubtract(count, ordering: .relaxed) }
 
     /// Streams of this node, running and waiting.
     public var streamCount: Int { streams.load(ordering: .relaxed) }

@@ -70,13 +70,14 @@ extension Hub {
             .clearHistory(let roomID?, nil):
             forward(command, to: roomID)
         case .openSession(nil): makeRoom(RoomCreation(), command)
-        case .historyPage(let filter, let limit, let offset):
-            if let roomID = filter.roomID { return forward(command, to: roomID) }
-            ask(.historyPage(filter, limit: limit, offset: offset), .answer(command.origin, nil))
-        case .send(let send):
-            var command = command
-            withUser(command.user) { command.hasPermit = $0.takePermit(max: configuration.limits.streamsPerUser) }
-            forward(command, to: send.roomID)
+        case .historyPage(let filter, let limit, let offset): routeHistory(filter, limit, offset, command)
+        case .send(let send): forward(withPermit(command), to: send.roomID)
+        case .begin(var send):
+            let record = newRoom(RoomCreation(), of: command.user)
+            send.roomID = record.roomID
+            var command = withPermit(command)
+            command.request = .send(send)
+            self.send(.createRoom(record, command), toHomeOf: record.roomID)
         case .cancel(.room(let roomID, _)): forward(command, to: roomID)
         case .cancel(.stream(let id)): forward(.cancelStream(id, command), by: id.text, prefix: "stream_", command)
         case .release(let id, let count):
@@ -104,13 +105,35 @@ extension Hub {
         send(message, to: configuration.home(of: slot))
     }
 
+    /// A stream permit goes with the command if one is free.
+    private func withPermit(_ command: Command) -> Command {
+        var command = command
+        withUser(command.user) { command.hasPermit = $0.takePermit(max: configuration.limits.streamsPerUser) }
+        return command
+    }
+
+    /// A room or a session is read at its room's home, where rights are checked; what a user said everywhere, by that
+    /// user alone.
+    private func routeHistory(_ filter: HistoryFilter, _ limit: Int, _ offset: Int, _ command: Command) {
+        if let roomID = filter.roomID { return forward(command, to: roomID) }
+        if let id = filter.sessionID {
+            return forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)
+        }
+        guard filter.userID == command.user else { return answer(command.origin, .failure(.notYours), roomID: nil) }
+        ask(.historyPage(filter, limit: limit, offset: offset), .answer(command.origin, nil))
+    }
+
     private func makeRoom(_ creation: RoomCreation, _ command: Command) {
+        let record = newRoom(creation, of: command.user)
+        send(.createRoom(record, command), toHomeOf: record.roomID)
+    }
+
+    private func newRoom(_ creation: RoomCreation, of user: UserID) -> RoomRecord {
         let roomID = makeRoomID()
-        let record = RoomRecord(
-            roomID: roomID, userID: command.user, name: creation.name, createdAt: now.timestamp,
-            lastActivity: now.timestamp, messageCount: 0, metadata: creation.metadata,
+        return RoomRecord(
+            roomID: roomID, userID: user, name: creation.name, createdAt: now.timestamp, lastActivity: now.timestamp,
+            messageCount: 0, metadata: creation.metadata,
             defaultSessionID: SessionID(makeID("session_", in: roomID)))
-        send(.createRoom(record, command), toHomeOf: roomID)
     }
 
     private func spread(_ notice: RoomNotice, to userIDs: [UserID]) {
@@ -141,6 +164,7 @@ extension Hub {
         let room = Room(id: record.roomID, hub: self)
         rooms[record.roomID] = room
         touch(room)
+        if case .send(let send) = command.request { return room.begin(record, with: send, command) }
         room.ask(
             .createRoom(record, roomsMax: configuration.limits.roomsPerUser), .creation(record, command))
     }
@@ -166,6 +190,9 @@ extension Hub {
     /// Takes a command to its session's room, which may have to be found first.
     private func perform(_ command: Command, on sessionID: SessionID) {
         guard let room = sessionRooms[sessionID] else {
+            if case .historyPage(let filter, _, _) = command.request {
+                return ask(.findRoom(of: sessionID), .history(filter, command))
+            }
             wait(command, at: .session(sessionID))
             return ask(.findSession(sessionID), .session(sessionID, command))
         }
@@ -184,6 +211,15 @@ extension Hub {
             case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
             default: answer(command.origin, .failure(.noSession), roomID: nil)
             }
+        }
+    }
+
+    /// A session of no room has no history.
+    func roomFound(_ result: StorageResult, _ filter: HistoryFilter, for command: Command) {
+        switch result {
+        case .roomOfSession(let roomID?): withRoom(roomID) { $0.handle(command) }
+        case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
+        default: answer(command.origin, .success(.historyPage([], total: 0)), roomID: nil)
         }
     }
 
@@ -218,8 +254,8 @@ extension Hub {
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
         case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
         case .unavailable: .failure(.storageUnavailable)
-        case .stored, .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange,
-            .session, .cleared, .context:
+        case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .duplicate, .noMessage,
+            .stream, .exchange, .session, .roomOfSession, .cleared, .context:
             .success(.empty)
         }
     }
@@ -257,6 +293,7 @@ extension Hub {
 }
 
 extension HubError {
+    static let notYours = HubError(.accessDenied, "Access denied: this belongs to another user")
     static let storageUnavailable = HubError(
         .storageUnavailable, "nothing was stored, because storage is not available now; try again",
         retryAfterMilliseconds: 1000)

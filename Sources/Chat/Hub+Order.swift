@@ -77,7 +77,7 @@ extension Command {
     /// Whether no later command of its user may overtake it, nor it an earlier one.
     fileprivate var keepsItsPlace: Bool {
         switch request {
-        case .send, .cancel, .stopSession, .openSession, .closeSession, .reset, .clearHistory, .updateRoom,
+        case .send, .begin, .cancel, .stopSession, .openSession, .closeSession, .reset, .clearHistory, .updateRoom,
             .deleteRoom, .setMember, .removeMember:
             true
         case .auth, .createRoom, .getRoom, .listRooms, .join, .leave, .getSession, .watch, .history, .historyPage,

@@ -275,12 +275,13 @@ extension Hub {
             connection.joinEnded(replica.log.roomID)
             connection.unanswered -= 1
         }
-        replica.subscribe(connection, at: answer.position.seq)
+        replica.subscribe(connection, at: answer.position.seq, catchUp: answer.catchUp)
         let prefix = ServerFrame.joinedPrefix(id: answer.cause.frameID)
         var head: [UInt8] = []
         WebSocketFrameWriter.header(
             opcode: .text, payloadCount: prefix.count + answer.body.count, fin: true, into: &head)
-        connection.outbox.joined(replica.log.roomID, SharedBytes(head + prefix), body: answer.body)
+        connection.outbox.joined(
+            replica.log.roomID, SharedBytes(head + prefix), body: answer.body, held: answer.held)
         repliesGrew(connection)
     }
 

@@ -31,7 +31,7 @@ public final class Hub {
     /// The rooms of the sessions that are in memory.
     var sessionRooms: [SessionID: Room] = [:]
     /// Rooms nobody uses, with the time since when, oldest first; see `Hub+Memory`.
-    var idleRooms: [(room: Room, since: UInt64)] = []
+    var idleRooms = IdleRooms()
     /// Turns whose tokens wait for the end of the window; see `Hub+Window`.
     var heldBack: [(room: Room, turn: Turn)] = []
     var memoryBytes = 0
@@ -53,6 +53,8 @@ public final class Hub {
         case answer(Origin, RoomID?)
         case streamStatus(Origin)
         case session(SessionID, Command)
+        /// A page of a session's history, perhaps of one that was closed.
+        case history(HistoryFilter, Command)
     }
 
     /// - Parameter random: the source of identifiers.
@@ -145,6 +147,7 @@ public final class Hub {
         case .answer(let origin, let roomID): answer(origin, answer(to: result), roomID: roomID)
         case .streamStatus(let origin): answer(origin, cancelAnswer(to: result), roomID: nil)
         case .session(let sessionID, let command): found(result, of: sessionID, for: command)
+        case .history(let filter, let command): roomFound(result, filter, for: command)
         }
         settle()
     }
@@ -188,6 +191,7 @@ public final class Hub {
             }
             settle()
         }
+        if isShortOfMemory { forgetIdleRooms() }
     }
 
     /// The server is about to stop: clients are told, new messages refused.

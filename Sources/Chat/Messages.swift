@@ -34,6 +34,10 @@ public struct Origin: Sendable, Equatable {
         case frame(id: String?, type: ClientFrameType)
         /// The connection's current HTTP request.
         case http
+
+        var isHTTP: Bool {
+            if case .http = self { true } else { false }
+        }
     }
 
     /// Where an answer goes.
@@ -54,11 +58,14 @@ public struct Origin: Sendable, Equatable {
 public struct Command: Sendable {
     let origin: Origin
     let user: UserID
-    let request: ClientRequest
+    var request: ClientRequest
     /// A stream permit of the user travels with the command; whoever does not use it returns it.
     var hasPermit = false
     /// What a send's `regenerate_of` names, once that is known.
     var regenerated: RegeneratedExchange?
+
+    /// An HTTP request that names no user, which only open mode takes.
+    var namesNobody: Bool { origin.face.isHTTP && user == .anonymous }
 }
 
 /// What loops tell each other. Messages from one loop to another arrive in order.
@@ -141,6 +148,10 @@ public struct JoinAnswer: Sendable {
     let body: SharedBytes
     let position: LogPosition
     let missed: [LogEntry]
+    /// What follows the body before the log goes on.
+    var catchUp: CatchUp?
+    /// Counts the body and the catch-up as long as somebody is to read them.
+    var held: HeldBytes?
     /// The body says it all: no cursor is needed.
     var isLast = false
 }

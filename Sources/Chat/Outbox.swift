@@ -85,6 +85,10 @@ struct PlannedFrame {
         case version(subscription: Int, UInt32)
         case position(subscription: Int, UInt64)
         case left(subscription: Int)
+
+        var isReply: Bool {
+            if case .reply = self { true } else { false }
+        }
     }
 
     let head: Unmanaged<SharedBytes>
@@ -102,6 +106,8 @@ struct Subscription {
     var place: Int
     /// An event stream reads this answer alone.
     var stream: StreamID?
+    /// What of a snapshot is still to follow; until it is sent the position lies within it.
+    var catchUp: CatchUp?
     /// The room's states that it has been sent.
     var version: UInt32 = 0
     /// A snapshot was asked for; until it comes nothing of this room is sent.
@@ -116,6 +122,7 @@ struct Outbox {
         let head: SharedBytes
         let body: SharedBytes?
         var barrier: Barrier?
+        var held: HeldBytes?
         /// What it takes of the lane's memory.
         var cost: Int { Limits.replyOverheadBytes + head.count + (body?.count ?? 0) }
     }
@@ -130,6 +137,7 @@ struct Outbox {
         let head: SharedBytes
         let body: SharedBytes?
         var written: Int
+        let held: HeldBytes?
     }
 
     private(set) var replyBytes = 0
@@ -143,16 +151,18 @@ struct Outbox {
 
     // MARK: - Filling
 
-    mutating func reply(_ head: SharedBytes, body: SharedBytes? = nil, barrier: Barrier? = nil) {
-        let reply = Reply(head: head, body: body, barrier: barrier)
+    mutating func reply(
+        _ head: SharedBytes, body: SharedBytes? = nil, barrier: Barrier? = nil, held: HeldBytes? = nil
+    ) {
+        let reply = Reply(head: head, body: body, barrier: barrier, held: held)
         replies.append(reply)
         replyBytes += reply.cost
     }
 
     /// A `joined`: the room's log goes on behind it, so what waited for the cursor's old place goes before it.
-    mutating func joined(_ roomID: RoomID, _ head: SharedBytes, body: SharedBytes) {
+    mutating func joined(_ roomID: RoomID, _ head: SharedBytes, body: SharedBytes, held: HeldBytes?) {
         for index in replies.indices where replies[index].barrier?.roomID == roomID { replies[index].barrier = nil }
-        reply(head, body: body)
+        reply(head, body: body, held: held)
     }
 
     mutating func notice(_ notice: RoomNotice) {
@@ -236,7 +246,7 @@ struct Outbox {
         guard let index = subscription(of: barrier.roomID) else { return nil }
         let cursor = subscriptions[index]
         guard cursor.position < barrier.seq, !cursor.awaitsSnapshot,
-            cursor.replica.log.index(after: cursor.position) != nil
+            cursor.catchUp != nil || cursor.replica.log.index(after: cursor.position) != nil
         else { return nil }
         return index
     }
@@ -245,9 +255,9 @@ struct Outbox {
         guard !subscriptions[subscription].awaitsSnapshot else { return }
         if let stream = subscriptions[subscription].stream { return planEvents(of: stream, subscription, &plan) }
         let log = subscriptions[subscription].replica.log
-        guard var index = log.index(after: subscriptions[subscription].position) else {
-            return lose(subscription, &plan)
-        }
+        if subscriptions[subscription].catchUp != nil, !planCatchUp(of: subscription, through: last, &plan) { return }
+        let position = subscriptions[subscription].catchUp?.end ?? subscriptions[subscription].position
+        guard var index = log.index(after: position) else { return lose(subscription, &plan) }
         // An entry has a name, a text and a frame; taken out as a whole, each would be retained for every reader.
         while index < log.entries.count, log.entries[index].seq <= last, !plan.isFull {
             let frame = log.entries[index].frame
@@ -264,6 +274,27 @@ struct Outbox {
         if index == log.entries.count, let farewell = subscriptions[subscription].farewell, !plan.isFull {
             plan.add(farewell, then: .left(subscription: subscription))
         }
+    }
+
+    /// Plans what is still to follow of a snapshot; `false` if that is not all planned.
+    private func planCatchUp(of subscription: Int, through last: UInt64, _ plan: inout WritePlan) -> Bool {
+        guard let catchUp = subscriptions[subscription].catchUp else { return true }
+        let log = subscriptions[subscription].replica.log
+        var seq = subscriptions[subscription].position
+        for item in catchUp.items[Int(seq - catchUp.start)...] {
+            guard !plan.isFull, seq < last else { return false }
+            seq += 1
+            switch item {
+            case .frame(let frame): plan.add(frame, then: .position(subscription: subscription, seq))
+            case .text(let record):
+                guard let frame = log.frame(of: record, at: seq) else {
+                    lose(subscription, &plan)
+                    return false
+                }
+                plan.add(made: frame, then: .position(subscription: subscription, seq))
+            }
+        }
+        return true
     }
 
     /// The same for an event stream, whose events are made of the log's texts and merge whatever is there.
@@ -310,16 +341,17 @@ struct Outbox {
         var sent = Sent()
         for frame in plan.frames where rest > 0 {
             let whole = rest >= frame.count
+            // Before what it came from is given up.
+            if !whole { begin(frame, written: rest, held: frame.done.isReply ? replies[sent.replies].held : nil) }
             switch frame.done {
             case .begun:
                 if whole { begun = nil } else { begun?.written += rest }
             case .reply: sent.replies += 1
             case .state: sent.states += 1
             case .version(let subscription, let version): subscriptions[subscription].version = version
-            case .position(let subscription, let seq): subscriptions[subscription].position = seq
+            case .position(let subscription, let seq): moved(subscription, to: seq)
             case .left(let subscription): sent.farewells.append(subscriptions[subscription].replica.log.roomID)
             }
-            if !whole { begin(frame, written: rest) }
             rest -= min(rest, frame.count)
         }
         if sent.replies > 0 {
@@ -343,9 +375,17 @@ struct Outbox {
     }
 
     /// Holds the rest of a frame; what it was planned for counts as done, since nothing can come before that rest.
-    private mutating func begin(_ frame: PlannedFrame, written: Int) {
+    private mutating func begin(_ frame: PlannedFrame, written: Int, held: HeldBytes?) {
         if case .begun = frame.done { return }
         begun = BegunFrame(
-            head: frame.head.takeUnretainedValue(), body: frame.body?.takeUnretainedValue(), written: written)
+            head: frame.head.takeUnretainedValue(), body: frame.body?.takeUnretainedValue(), written: written,
+            held: held)
+    }
+
+    private mutating func moved(_ subscription: Int, to seq: UInt64) {
+        subscriptions[subscription].position = seq
+        if let catchUp = subscriptions[subscription].catchUp, seq >= catchUp.end {
+            subscriptions[subscription].catchUp = nil
+        }
     }
 }

@@ -43,14 +43,20 @@ public enum StorageRequest: Sendable {
     case startExchange(ExchangeID, at: Timestamp)
     /// Appends a piece of a growing response.
     case appendSegment(ResponseSegment)
+    /// Notes that these answers are to be stopped: whatever happens to the hub until their outcomes are stored, they were
+    /// cancelled.
+    case markCancelled([ExchangeID], at: Timestamp)
     /// Folds the segments into one response and stores the outcome.
     case finishExchange(ExchangeOutcome)
     /// Finds the status of an exchange by its stream.
     case findStream(StreamID)
     /// Finds an exchange of a room that a send wants answered anew.
     case findExchange(RoomID, ExchangeID)
-    /// Inserts a session of a room.
-    case createSession(SessionRecord)
+    /// Inserts a session of a room; `sessionsMax`, of those that are open and have not expired at its making, is a
+    /// condition inside the transaction.
+    case createSession(SessionRecord, sessionsMax: Int)
+    /// Finds the room of a session, also of one that was closed.
+    case findRoom(of: SessionID)
     /// Finds a session that was not closed, the default ones too; whether it has expired is the hub's to judge.
     case findSession(SessionID)
     /// Moves a session's expiry.
@@ -87,9 +93,22 @@ public struct MessageInsertion: Sendable {
     public let opensExchange: Bool
     /// The message itself.
     public let message: MessageRecord
+    /// What is made with the message, or not at all.
+    public let opening: Opening?
+
+    /// What a message may bring about.
+    public enum Opening: Sendable {
+        /// A session of the exchange's room.
+        case session(SessionRecord, sessionsMax: Int)
+        /// The exchange's room, and a session in it.
+        case room(RoomRecord, SessionRecord, roomsMax: Int)
+    }
 
     /// A message on its way to disk.
-    public init(exchange: ExchangeRecord, opensExchange: Bool, message: MessageRecord) {
+    public init(
+        exchange: ExchangeRecord, opensExchange: Bool, message: MessageRecord, opening: Opening? = nil
+    ) {
+        self.opening = opening
         self.exchange = exchange
         self.opensExchange = opensExchange
         self.message = message
@@ -156,6 +175,8 @@ public enum StorageResult: Sendable {
     case stored
     /// The user has as many rooms as may be.
     case roomLimitReached
+    /// The room has as many sessions as may be.
+    case sessionLimitReached
     /// The room has as many members as may be.
     case memberLimitReached
     /// The room, or `nil` if there is none or it is deleted.
@@ -173,6 +194,8 @@ public enum StorageResult: Sendable {
     case rooms([RoomListing], total: Int)
     /// The session, or `nil`.
     case session(SessionRecord?)
+    /// The room of a session, or `nil`.
+    case roomOfSession(RoomID?)
     /// How many exchanges were forgotten or removed, or members.
     case cleared(Int)
     case context([ContextMessage])

@@ -50,17 +50,24 @@ public final class Replica {
 
     /// Starts a cursor, or moves the one that the connection has.
     ///
-    /// - Parameter stream: the one answer that an event stream reads.
-    func subscribe(_ connection: Connection, at position: UInt64, stream: StreamID? = nil) {
+    /// - Parameters:
+    ///   - stream: the one answer that an event stream reads.
+    ///   - catchUp: goes before the entries behind the position.
+    func subscribe(
+        _ connection: Connection, at position: UInt64, stream: StreamID? = nil, catchUp: CatchUp? = nil
+    ) {
         connection.ownCursor()
+        let position = catchUp?.start ?? position
         if let index = connection.outbox.subscription(of: log.roomID) {
             connection.outbox.subscriptions[index].position = position
+            connection.outbox.subscriptions[index].catchUp = catchUp
             connection.outbox.subscriptions[index].awaitsSnapshot = false
             // What the snapshot says of who is here may be older than what was sent of it before.
             connection.outbox.subscriptions[index].version = 0
         } else {
             connection.outbox.subscriptions.append(
-                Subscription(replica: self, position: position, place: subscribers.count, stream: stream))
+                Subscription(
+                    replica: self, position: position, place: subscribers.count, stream: stream, catchUp: catchUp))
             subscribers.append(connection)
         }
     }

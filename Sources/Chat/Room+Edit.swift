@@ -35,7 +35,7 @@ extension Room {
 
     func delete(_ command: Command) {
         phase = .deleting(Deletion(by: command.user, origin: command.origin, at: now.timestamp))
-        for turn in turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        cancel(turns)
         commitDeletionIfReady()
     }
 

@@ -3,25 +3,19 @@ import Wire
 
 // Joining travels the flow, so a snapshot and the entries after it meet without a gap.
 extension Room {
-    /// A snapshot's encoding, used again for a second while the tail still reaches it.
-    struct KeptSnapshot {
-        let body: SharedBytes
-        let position: LogPosition
-        let madeAt: UInt64
-        static let lifetimeNanoseconds: UInt64 = 1_000_000_000
-    }
-
     func join(_ request: JoinRequest, _ command: Command) {
+        guard hub.gauges.heldBytes <= limits.unreadBytesMax else { return refuse(command, .repliesUnread) }
         let ref = command.origin.connection
         socketJoined(ref, command.user)
         let cause = JoinCause.requested(id: command.origin.frameID)
-        guard let after = request.after, after.epoch == log.epoch, after.seq <= log.seq,
-            let missed = missedEntries(after: after.seq, on: ref.loop)
+        guard let after = request.after, let position = Snapshot.position(after, in: log), position.seq <= log.seq,
+            let missed = missedEntries(after: position.seq, on: ref.loop)
         else { return sendSnapshot(to: ref, cause) }
         let body = SharedBytes(ServerFrame.joinedBody(recovering: id, from: after))
         sendAnswer(
             JoinAnswer(
-                number: hub.nextAnswer(), connection: ref, cause: cause, body: body, position: after, missed: missed))
+                number: hub.nextAnswer(), connection: ref, cause: cause, body: body, position: position,
+                missed: missed))
     }
 
     /// A reader whose cursor or answer fell behind gets a snapshot, unless it left or was removed meanwhile.
@@ -41,11 +35,11 @@ extension Room {
         if case .watching(let stream) = cause {
             return sendEvents(StreamEvent.lost(at: position), of: stream, to: ref, isLast: true)
         }
-        let kept = keptSnapshot(for: ref.loop, after: seq) ?? makeSnapshot()
+        let (snapshot, missed) = keptSnapshot(for: ref.loop, after: seq) ?? (makeSnapshot(), [])
         sendAnswer(
             JoinAnswer(
-                number: hub.nextAnswer(), connection: ref, cause: cause, body: kept.0.body,
-                position: kept.0.position, missed: kept.1))
+                number: hub.nextAnswer(), connection: ref, cause: cause, body: snapshot.body,
+                position: snapshot.position, missed: missed, catchUp: snapshot.catchUp, held: snapshot.held))
     }
 
     /// Whether a reader that asked for a snapshot is still to have one.
@@ -77,24 +71,30 @@ extension Room {
 
     // MARK: - Inside
 
-    private func keptSnapshot(for loop: Int, after seq: UInt64?) -> (KeptSnapshot, [LogEntry])? {
+    private func keptSnapshot(for loop: Int, after seq: UInt64?) -> (Snapshot, [LogEntry])? {
         guard let kept = snapshot, seq.map({ kept.position.seq > $0 }) ?? true,
-            now.instant < kept.madeAt + KeptSnapshot.lifetimeNanoseconds,
+            now.instant < kept.endsAt,
             let missed = missedEntries(after: kept.position.seq, on: loop)
         else { return nil }
         return (kept, missed)
     }
 
-    private func makeSnapshot() -> (KeptSnapshot, [LogEntry]) {
+    private func makeSnapshot() -> Snapshot {
         turns.forEach(flushPending)
         let position = position
         let contents = RoomSnapshot(
             room: record, position: position, history: history.exchanges, nextBefore: history.nextBefore,
-            presence: presence, streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot))
-        let kept = KeptSnapshot(
-            body: SharedBytes(ServerFrame.joinedBody(contents)), position: position, madeAt: now.instant)
-        snapshot = kept
-        return (kept, [])
+            presence: presence, streams: turns.filter { !$0.record.messages.isEmpty }.map(\.snapshot),
+            lastExchange: lastExchange)
+        let made = Snapshot(
+            of: contents, bytesMax: limits.joinedBytesMax, at: now.instant, gauges: hub.gauges)
+        snapshot = made
+        return made
+    }
+
+    /// What is kept for a second goes after it.
+    func dropSnapshotIfOver() {
+        if let snapshot, now.instant >= snapshot.endsAt { self.snapshot = nil }
     }
 
     /// What a loop's replica lacks between a position and its opening; `nil` if the tail no longer reaches back.
@@ -119,4 +119,9 @@ extension Room {
         }
         hub.send(.flow(id, [.joined(answer)]), to: loop)
     }
+}
+
+extension HubError {
+    static let repliesUnread = HubError(
+        .capacityExceeded, "too many sockets have not read what they asked for", retryAfterMilliseconds: 2000)
 }

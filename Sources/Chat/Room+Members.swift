@@ -14,9 +14,24 @@ extension Room {
         case .updateRoom, .deleteRoom, .setMember: return isOwner ? nil : .notOwner
         case .removeMember(_, let user): return isOwner || user == command.user ? nil : .notOwner
         case .getRoom, .join, .leave, .history, .historyPage, .getSession, .watch, .read: return nil
+        case .clearHistory(_, nil): return isOwner ? nil : .notOwner
         case .send, .cancel, .stopSession, .openSession, .closeSession, .reset, .clearHistory, .typing:
             return members[command.user]?.role == .viewer ? .onlyViewer : nil
-        case .auth, .createRoom, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
+        case .auth, .createRoom, .begin, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
+        }
+    }
+
+    /// What may be done with somebody's session: by its user everything, by the room's owner too, and an editor may stop
+    /// its answer. In open mode an HTTP request that names no user may use a session by its id, as seed 000 has it.
+    func refusal(of command: Command, on session: Session) -> HubError? {
+        guard let owner = session.record.userID, owner != command.user, !command.namesNobody else { return nil }
+        switch command.request {
+        case .stopSession:
+            let isEditor = command.user == record.userID || members[command.user]?.role == .editor
+            return isEditor ? nil : .notYourSession
+        case .closeSession, .reset, .clearHistory: return command.user == record.userID ? nil : .notYourSession
+        case .send: return .notYourSession
+        default: return nil
         }
     }
 
@@ -81,6 +96,7 @@ extension Room {
 }
 
 extension HubError {
+    static let notYourSession = HubError(.accessDenied, "Access denied: the session belongs to another user")
     fileprivate static let notOwner = HubError(.accessDenied, "Access denied: You don't own this room")
     fileprivate static let onlyViewer = HubError(
         .accessDenied, "Access denied: you are a viewer of this room; its owner can make you an editor")

@@ -46,10 +46,23 @@ extension Room {
             live.reads[index] = mark
         } else {
             live.reads.append(mark)
+            forgetOldestStranger()
             live.reads.sort { $0.userID.text < $1.userID.text }
         }
         live.want(.read)
         wantSummary()
+    }
+
+    /// Members' marks are as many as members; of others, whom open mode lets read, only the newest are kept.
+    private func forgetOldestStranger() {
+        let strangers = live.reads.indices.filter { index in
+            let user = live.reads[index].userID
+            return user != record.userID && members[user] == nil
+        }
+        guard strangers.count > Limits.strangerMarksPerRoom,
+            let oldest = strangers.min(by: { live.reads[$0].timestamp < live.reads[$1].timestamp })
+        else { return }
+        live.reads.remove(at: oldest)
     }
 
     /// Another exchange has begun, which nobody has read.

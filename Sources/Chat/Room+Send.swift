@@ -9,9 +9,15 @@ final class PendingSend {
     let isQueued: Bool
     /// What it cancels once it is stored: a message that is there already, or fails, interrupts nothing.
     let interrupts: [Turn]
+    /// What is made with it.
+    let opening: MessageInsertion.Opening?
     var repeats: [Command] = []
 
-    init(command: Command, turn: Turn, message: MessageRecord, isQueued: Bool, interrupts: [Turn]) {
+    init(
+        command: Command, turn: Turn, message: MessageRecord, isQueued: Bool, interrupts: [Turn],
+        opening: MessageInsertion.Opening?
+    ) {
+        self.opening = opening
         self.command = command
         self.turn = turn
         self.message = message
@@ -23,6 +29,7 @@ final class PendingSend {
 // A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
 extension Room {
     func send(_ request: SendRequest, _ command: Command) {
+        if request.opensSession, request.sessionID == nil { return sendInNewSession(request, command) }
         guard let command = knowingRegenerated(request, command) else { return }
         let wanted = sessionID(for: request, command)
         guard sessions.index(of: wanted) != nil else {
@@ -30,6 +37,7 @@ extension Room {
             return ask(.findSession(wanted), .sessionOfSend(wanted, command))
         }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
+            forgetSession(opened: request)
             guard pending.message.text.utf8.elementsEqual(request.text.utf8) else {
                 return refuse(command, .idempotencyConflict)
             }
@@ -51,10 +59,12 @@ extension Room {
         let alike = { (turn: Turn) in
             turn.record.sessionID == session && turn.record.regenerateOf == request.regenerateOf && !turn.isForPeople
         }
-        if let pending = uncommitted.last(where: { alike($0.turn) && $0.message.text == request.text }) {
+        if let pending = uncommitted.last(where: {
+            alike($0.turn) && $0.message.text.utf8.elementsEqual(request.text.utf8)
+        }) {
             pending.repeats.append(command)
         } else if let turn = turns.last(where: { turn in
-            alike(turn) && turn.record.messages.contains { $0.text == request.text }
+            alike(turn) && turn.record.messages.contains { $0.text.utf8.elementsEqual(request.text.utf8) }
         }) {
             let receipt = SendReceipt(
                 exchangeID: turn.exchangeID, streamID: turn.streamID,
@@ -86,6 +96,9 @@ extension Room {
         guard let session = liveSession(request.sessionID ?? record.defaultSessionID) else {
             return refuseAfterLookup(request, command, .noSession)
         }
+        if let error = refusal(of: command, on: sessions[session]) {
+            return refuseAfterLookup(request, command, error)
+        }
         returnPermit(of: command)
         var command = command
         command.hasPermit = false
@@ -106,15 +119,66 @@ extension Room {
         return nil
     }
 
+    // MARK: - What is made with a message
+
+    /// The session is in memory from here on, and on disk with the message, or not at all.
+    private func sendInNewSession(_ request: SendRequest, _ command: Command) {
+        var request = request
+        var command = command
+        let session = newSession(of: command.user)
+        meet(session)
+        request.sessionID = session.sessionID
+        command.request = .send(request)
+        send(request, command)
+    }
+
+    /// The message came to nothing, and so does the session that it was to open.
+    private func forgetSession(opened request: SendRequest) {
+        if request.opensSession, let sessionID = request.sessionID { forget(sessionID) }
+    }
+
+    private func opening(_ request: SendRequest, _ turn: Turn) -> MessageInsertion.Opening? {
+        guard request.opensSession, turn.accepted == 0, let index = sessions.index(of: turn.record.sessionID)
+        else { return nil }
+        let session = sessions[index].record
+        if hasHead { return .session(session, sessionsMax: limits.sessionsPerRoom) }
+        return .room(record, session, roomsMax: limits.roomsPerUser)
+    }
+
+    /// A room that is made with its first message: what would be refused anywhere leaves no room behind.
+    func begin(_ record: RoomRecord, with request: SendRequest, _ command: Command) {
+        self.record = record
+        meetDefaultSession()
+        guard request.regenerateOf == nil else {
+            refuse(command, HubError(.notFound, "`regenerate_of` names no exchange of this room"))
+            return vanish(.noRoom)
+        }
+        var request = request
+        var command = command
+        let session = newSession(of: command.user)
+        meet(session)
+        request.sessionID = session.sessionID
+        command.request = .send(request)
+        switch place(request, command) {
+        case .success(let turn): commit(request, command, turn)
+        case .failure(let error):
+            refuse(command, error)
+            vanish(.noRoom)
+        }
+    }
+
+    private func opened(_ record: RoomRecord) {
+        becomeLive(RoomHead(room: record, members: [], history: [], nextBefore: nil))
+        notify(.membership, ServerFrame.roomAdded(record))
+    }
+
     // MARK: - Placing
 
     /// The turn that takes the message: the last waiting one, or a new one.
     private func place(_ request: SendRequest, _ command: Command) -> Result<Turn, HubError> {
         if let error = refusalNow { return .failure(error) }
         guard let session = liveSession(sessionID(for: request, command)) else { return .failure(.noSession) }
-        if let owner = sessions[session].record.userID, owner != command.user {
-            return .failure(HubError(.accessDenied, "Access denied: the session belongs to another user"))
-        }
+        if let error = refusal(of: command, on: sessions[session]) { return .failure(error) }
         if let error = refusalToRegenerate(in: session, command) { return .failure(error) }
         guard let agentType = agentType(for: request, command) else {
             let known = hub.configuration.agentTypes.joined(separator: ", ")
@@ -180,18 +244,21 @@ extension Room {
             messageID: request.messageID, userID: command.user, role: .user, text: request.text,
             timestamp: now.timestamp, metadata: request.metadata)
         var isQueued = false
+        let opening = opening(request, turn)
         if let session = sessions.index(of: turn.record.sessionID) {
-            slide(session)
+            if opening == nil { slide(session) }
             isQueued = sessions[session].turns.dropFirst().contains { $0 === turn }
         }
         let pending = PendingSend(
-            command: command, turn: turn, message: message, isQueued: isQueued, interrupts: interrupts)
+            command: command, turn: turn, message: message, isQueued: isQueued, interrupts: interrupts,
+            opening: opening)
         turn.accepted += 1
         turn.uncommitted += 1
         uncommitted.append(pending)
         ask(
             .insertMessage(
-                MessageInsertion(exchange: turn.record, opensExchange: turn.accepted == 1, message: message)),
+                MessageInsertion(
+                    exchange: turn.record, opensExchange: turn.accepted == 1, message: message, opening: opening)),
             .insertion(pending))
     }
 
@@ -202,19 +269,32 @@ extension Room {
         let turn = pending.turn
         turn.uncommitted -= 1
         switch result {
-        case .stored: acknowledge(pending)
+        case .stored:
+            if case .room(let record, _, _) = pending.opening { opened(record) }
+            acknowledge(pending)
         case .duplicate(let stored):
             turn.accepted -= 1
             for command in [pending.command] + pending.repeats { answerDuplicate(command, stored) }
         default:
             turn.accepted -= 1
-            for command in [pending.command] + pending.repeats { answer(command, .failure(.storageUnavailable)) }
+            let error = error(of: result)
+            for command in [pending.command] + pending.repeats { answer(command, .failure(error)) }
         }
         if turn.isForPeople {
             if !turn.record.messages.isEmpty { remember(turn) }
             commitDeletionIfReady()
         } else {
             advance(turn)
+        }
+        if pending.opening != nil, turn.record.messages.isEmpty { forget(turn.record.sessionID) }
+        if case .room = pending.opening { vanish(.noRoom) }
+    }
+
+    private func error(of result: StorageResult) -> HubError {
+        switch result {
+        case .roomLimitReached: tooManyRooms
+        case .sessionLimitReached: tooManySessions
+        default: .storageUnavailable
         }
     }
 
@@ -227,13 +307,15 @@ extension Room {
             turn.commit = commitCount
         }
         turn.record.messages.append(pending.message)
+        turn.messageBytes += pending.message.approximateBytes
+        note(turn)
         record.lastActivity = pending.message.timestamp
         snapshot = nil
         var receipt = SendReceipt(
             exchangeID: turn.exchangeID, streamID: turn.isForPeople ? nil : turn.streamID, isQueued: pending.isQueued)
-        answer(pending.command, .success(.sent(receipt)))
+        answerSent(receipt, pending.command, in: turn.record.sessionID)
         receipt.duplicateStatus = turn.phase == .waiting ? .waiting : .streaming
-        for command in pending.repeats { answer(command, .success(.sent(receipt))) }
+        for command in pending.repeats { answerSent(receipt, command, in: turn.record.sessionID) }
         append(.other) {
             .textFrame(
                 ServerFrame.message(
@@ -241,9 +323,9 @@ extension Room {
                     pending.message))
         }
         // One whose messages were not stored is gone by now, and has given back what it held.
-        for turn in pending.interrupts where hub.streams[turn.streamID]?.turn === turn {
-            stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp))
-        }
+        let interrupted = pending.interrupts.filter { hub.streams[$0.streamID]?.turn === $0 }
+        cancel(interrupted)
+        markCancelled(interrupted, .touched)
         wantSummary()
     }
 
@@ -251,6 +333,7 @@ extension Room {
 
     /// A message that was stored before is not refused: its stored answer is given again.
     func refuseAfterLookup(_ request: SendRequest, _ command: Command, _ error: HubError) {
+        forgetSession(opened: request)
         guard let key = request.messageID else { return refuse(command, error) }
         ask(.findMessage(id, command.user, messageID: key, text: request.text), .refusal(command, error))
     }
@@ -268,7 +351,15 @@ extension Room {
         let receipt = SendReceipt(
             exchangeID: stored.exchangeID, streamID: stored.streamID.text.isEmpty ? nil : stored.streamID,
             duplicateStatus: stored.status)
-        answer(command, .success(.sent(receipt)))
+        answerSent(receipt, command, in: record.defaultSessionID)
+    }
+
+    /// A client that let a session be opened is told which one it is in.
+    private func answerSent(_ receipt: SendReceipt, _ command: Command, in sessionID: SessionID) {
+        guard case .send(let request) = command.request, request.opensSession,
+            let index = sessions.index(of: sessionID)
+        else { return answer(command, .success(.sent(receipt))) }
+        answer(command, .success(.begun(sessions[index].record, receipt)))
     }
 }
 

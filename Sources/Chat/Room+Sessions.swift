@@ -30,14 +30,32 @@ extension Room {
     // MARK: - Opening and closing
 
     func openSession(_ command: Command) {
-        let session = SessionRecord(
-            sessionID: SessionID(hub.makeID("session_", in: id)), userID: command.user, roomID: id,
-            createdAt: now.timestamp, expiresAt: nextExpiry)
-        ask(.createSession(session), .opening(session, command))
+        let session = newSession(of: command.user)
+        ask(.createSession(session, sessionsMax: limits.sessionsPerRoom), .opening(session, command))
+    }
+
+    func newSession(of user: UserID) -> SessionRecord {
+        SessionRecord(
+            sessionID: SessionID(hub.makeID("session_", in: id)), userID: user, roomID: id, createdAt: now.timestamp,
+            expiresAt: nextExpiry)
+    }
+
+    /// A session that was to be opened with a message was not.
+    func forget(_ sessionID: SessionID) {
+        guard let index = sessions.index(of: sessionID), sessions[index].turns.isEmpty else { return }
+        left(sessions.remove(at: index))
+    }
+
+    var tooManySessions: HubError {
+        HubError(.validationError, "a room may have \(limits.sessionsPerRoom) open sessions; close one first")
     }
 
     func sessionOpened(_ session: SessionRecord, _ command: Command, _ result: StorageResult) {
-        guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        switch result {
+        case .stored: break
+        case .sessionLimitReached: return answer(command, .failure(tooManySessions))
+        default: return answer(command, .failure(.storageUnavailable))
+        }
         meet(session)
         answer(command, .success(.session(session)))
     }
@@ -102,6 +120,7 @@ extension Room {
     func performOnSession(_ sessionID: SessionID, _ command: Command) {
         guard let index = liveSession(sessionID) else { return answer(command, .failure(.noSession)) }
         let session = sessions[index]
+        if let error = refusal(of: command, on: session) { return refuse(command, error) }
         switch command.request {
         case .getSession: answer(command, .success(.session(session.record)))
         case .stopSession: stop(session, command)
@@ -124,9 +143,9 @@ extension Room {
             return answer(command, .success(.stopped(session.record, partial: nil)))
         }
         flushPending(running)
-        for turn in session.turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        cancel(session.turns)
         let partial = String(decoding: running.text, as: UTF8.self)
-        answer(command, .success(.stopped(session.record, partial: partial)))
+        answerStopped(session.turns, .stopped(session.record, partial: partial), command)
     }
 
     private func close(_ index: Int, _ command: Command) {
@@ -135,7 +154,8 @@ extension Room {
             return answer(
                 command, .failure(HubError(.validationError, "the room's default session lives as long as the room")))
         }
-        for turn in session.turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        cancel(session.turns)
+        markCancelled(session.turns, .touched)
         sessions[index].isClosed = true
         ask(.closeSession(session.id, at: now.timestamp), .closing(session.record, command))
     }
@@ -211,7 +231,8 @@ extension Room {
         // What ended while the read was under way is known better here, and what was begun then stands behind it.
         let read = head.history.filter { !running.contains($0.exchangeID) }.map { ended[$0.exchangeID] ?? $0 }
         let ahead = history.exchanges.filter { commit(of: $0.exchangeID) > newest }
-        history.replace(with: read + ahead, nextBefore: head.nextBefore)
+        let oldest = head.nextBefore == nil ? 0 : head.history.first.map { commit(of: $0.exchangeID) } ?? 0
+        history.replace(with: read + ahead, nextBefore: head.nextBefore, leftOut: max(0, oldest - 1))
         let later = ahead.count + turns.count { ($0.commit ?? 0) > newest }
         live.reads = head.reads
         for index in live.reads.indices { live.reads[index].unread += later }

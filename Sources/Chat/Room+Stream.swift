@@ -24,6 +24,7 @@ extension Room {
     private func start(_ turn: Turn) {
         note(turn)
         turn.phase = .streaming
+        turn.hasStarted = true
         live.want(.presence)
         turn.lastEventAt = now.instant
         ask(.startExchange(turn.exchangeID, at: now.timestamp), .start)
@@ -223,6 +224,33 @@ extension Room {
         }
     }
 
+    func cancel(_ turns: [Turn]) {
+        for turn in turns { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+    }
+
+    /// Says that turns were stopped. Where a restart asks again for what it finds unended, that is said once it is on
+    /// disk, or the end of the process could undo it.
+    func answerStopped(_ turns: [Turn], _ ack: Ack, _ command: Command) {
+        if !markCancelled(turns, .cancelMarked(ack, command)) { answer(command, .success(ack), barrier: barrier) }
+    }
+
+    /// Stores that turns are to be stopped, where a restart has to know; `false` where it has not.
+    @discardableResult
+    func markCancelled(_ turns: [Turn], _ awaited: Awaited) -> Bool {
+        let cancelled = turns.filter { $0.verdict?.status == .cancelled }
+        guard limits.restartInterruptedSeconds > 0, !cancelled.isEmpty else { return false }
+        ask(.markCancelled(cancelled.map(\.exchangeID), at: now.timestamp), awaited)
+        return true
+    }
+
+    func cancelMarked(_ ack: Ack, _ command: Command, _ result: StorageResult) {
+        guard case .stored = result else { return answer(command, .failure(.storageUnavailable)) }
+        answer(command, .success(ack), barrier: barrier)
+    }
+
+    /// Chunks that are on their way to a socket must not arrive behind the answer that says that no more will come.
+    private var barrier: Barrier { Barrier(roomID: id, seq: log.seq) }
+
     func interruptAll() {
         for turn in turns { stop(turn, StreamOutcome(status: .interrupted, endedAt: now.timestamp)) }
     }
@@ -243,12 +271,11 @@ extension Room {
             return ask(
                 .findMessage(id, command.user, messageID: key, text: ""), .cancelledMessage(command.origin))
         }
-        for turn in aimed { stop(turn, StreamOutcome(status: .cancelled, endedAt: now.timestamp)) }
+        cancel(aimed)
         guard aimed.contains(where: { $0.verdict?.status == .cancelled }) else {
             return answer(command, .success(.cancel(.ended(aimed.last?.verdict?.status))))
         }
-        // Chunks that are on their way to this very socket must not arrive behind the answer.
-        answer(command, .success(.cancel(.accepted)), barrier: Barrier(roomID: id, seq: log.seq))
+        answerStopped(aimed, .cancel(.accepted), command)
     }
 
     func answerCancel(_ origin: Origin, _ result: StorageResult) {
@@ -335,6 +362,8 @@ extension Room {
     private func release(_ turn: Turn) {
         guard let session = sessions.index(of: turn.record.sessionID) else { return }
         sessions.end(turn, in: session)
+        turnBytes -= turn.countedBytes
+        turn.countedBytes = 0
         hub.streams[turn.streamID] = nil
         hub.gauges.releaseStream()
         hub.send(.permitReturned(turn.record.userID), toHomeOf: turn.record.userID)

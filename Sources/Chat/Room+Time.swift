@@ -16,6 +16,7 @@ extension Room {
         storeLate()
         stopIfAbandoned()
         reloadIfDue()
+        dropSnapshotIfOver()
         let looked = takeNoted()
         for turn in looked {
             if !turn.isHeldBack { flushPending(turn) }
@@ -31,8 +32,14 @@ extension Room {
                 if let retryAt = turn.settleRetryAt, now.instant >= retryAt { settle(turn) }
             case .waiting, .streaming, .stopping: break
             }
+            count(turn)
         }
         return looked
+    }
+
+    private func count(_ turn: Turn) {
+        turnBytes += turn.heldBytes - turn.countedBytes
+        turn.countedBytes = turn.heldBytes
     }
 
     func nextDeadline(_ turn: Turn) -> UInt64? {

@@ -49,6 +49,8 @@ final class Room {
         case context(Turn)
         case checkpoint(Turn)
         case outcome(Turn)
+        /// What to answer once a cancel is on disk.
+        case cancelMarked(Ack, Command)
         case lateOutcome(Turn)
         case update(Origin, UserID)
         case member(MemberRecord, Command)
@@ -61,7 +63,9 @@ final class Room {
     let id: RoomID
     unowned let hub: Hub
     var phase = Phase.loading(parked: [])
-    var record: RoomRecord
+    var record: RoomRecord {
+        didSet { metadataBytes = JSONValue.object(record.metadata).approximateBytes }
+    }
     /// Everyone but the owner.
     var members: [UserID: MemberRecord] = [:]
     /// Changes of the record that storage has not answered, oldest first.
@@ -74,6 +78,10 @@ final class Room {
     var sessions = SessionTable()
     /// Turns in which something has happened since the loop's turn began; see `note`.
     var noted: [Turn] = []
+    /// What the turns hold of messages and responses.
+    var turnBytes = 0
+    /// What the room's metadata takes.
+    private var metadataBytes = 0
     /// The clock has come to a time that was asked for.
     private(set) var timeHasCome = false
     var uncommitted: [PendingSend] = []
@@ -81,7 +89,8 @@ final class Room {
     var unstored: [Turn] = []
     /// Clearings of the history that are on their way to disk: until they are there no outcome is given up.
     var clearings = 0
-    var snapshot: KeptSnapshot?
+    /// Used again for a second.
+    var snapshot: Snapshot?
     var live = LiveState()
 
     var isTouched = false
@@ -189,7 +198,7 @@ final class Room {
             if let sessionID { performOnSession(sessionID, command) } else { clearHistory(of: nil, command) }
         case .typing(_, let isActive): setTyping(isActive, command)
         case .read(_, let exchangeID): markRead(exchangeID, command)
-        case .auth, .createRoom, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
+        case .auth, .createRoom, .begin, .listRooms, .ping, .release: preconditionFailure("never routed to a room")
         }
     }
 
@@ -220,6 +229,7 @@ final class Room {
         case .context(let turn): contextRead(turn, result)
         case .checkpoint(let turn): checkpointed(turn, result)
         case .outcome(let turn): settled(turn, result)
+        case .cancelMarked(let ack, let command): cancelMarked(ack, command, result)
         case .lateOutcome(let turn): storedLate(turn, result)
         case .update(let origin, let user): updated(origin, user, result)
         case .member(let member, let command): memberSet(member, command, result)
@@ -250,10 +260,7 @@ final class Room {
             }
             notify(.membership, ServerFrame.roomAdded(record))
         case .roomLimitReached:
-            let error = HubError(
-                .roomLimitExceeded,
-                "Maximum room limit (\(limits.roomsPerUser)) reached. Please delete old rooms.")
-            hub.answer(origin, .failure(error), roomID: nil)
+            hub.answer(origin, .failure(tooManyRooms), roomID: nil)
             vanish(.noRoom)
         default:
             hub.answer(origin, .failure(.storageUnavailable), roomID: nil)
@@ -261,24 +268,33 @@ final class Room {
         }
     }
 
-    private func becomeLive(_ head: RoomHead) {
+    var tooManyRooms: HubError {
+        HubError(
+            .roomLimitExceeded, "Maximum room limit (\(limits.roomsPerUser)) reached. Please delete old rooms.")
+    }
+
+    func becomeLive(_ head: RoomHead) {
         guard case .loading(let parked) = phase else { return }
         record = head.room
         members = Dictionary(uniqueKeysWithValues: head.members.map { ($0.userID, $0) })
         history.replace(with: head.history, nextBefore: head.nextBefore)
         live.reads = head.reads
         if !live.reads.isEmpty { live.want(.read) }
-        meet(
-            SessionRecord(
-                sessionID: record.defaultSessionID, userID: nil, roomID: id, createdAt: record.createdAt,
-                expiresAt: nil))
+        meetDefaultSession()
         phase = .live
         hub.replicas[id] = replica
         for command in parked { hub.resume(command, at: .room(id)) { handle(command) } }
     }
 
+    func meetDefaultSession() {
+        meet(
+            SessionRecord(
+                sessionID: record.defaultSessionID, userID: nil, roomID: id, createdAt: record.createdAt,
+                expiresAt: nil))
+    }
+
     /// There is no such room, or it could not be read: whoever waited is told, and the next command tries again.
-    private func vanish(_ error: HubError) {
+    func vanish(_ error: HubError) {
         guard case .loading(let parked) = phase else { return }
         phase = .gone
         hub.forget(self)
@@ -338,9 +354,20 @@ final class Room {
         setTimer(looked)
     }
 
+    /// All that the room keeps in memory; what it keeps of a snapshot counts for the node.
+    private var keptBytes: Int {
+        Limits.roomOverheadBytes + headBytes + log.bytes + log.recordBytes + log.collapsedBytes + history.bytes
+            + sessions.bytes + turnBytes
+    }
+
+    /// Roughly: the row, the members and the read marks.
+    private var headBytes: Int {
+        record.name.utf8.count + metadataBytes + (members.count + live.reads.count + live.watchers.count) * 200
+    }
+
     private func account() {
-        let bytes = log.bytes + log.recordBytes + history.bytes
         guard !hasLeftMemory else { return }
+        let bytes = keptBytes
         hub.memoryBytes += bytes - accountedBytes
         accountedBytes = bytes
         let isIdle =
@@ -350,7 +377,8 @@ final class Room {
             idleSince = nil
         } else if idleSince == nil {
             idleSince = now.instant
-            if !isQueuedIdle { hub.idleRooms.append((self, now.instant)) }
+            log.forgetCollapsed()
+            if !isQueuedIdle { hub.idleRooms.append(self, since: now.instant) }
             isQueuedIdle = true
         }
     }
@@ -372,6 +400,7 @@ final class Room {
     /// - Parameter looked: the turns that were looked at; each other has asked for its time before.
     private func setTimer(_ looked: [Turn]) {
         var deadline = earliest(earliest(live.nextDeadline, abandonDeadline), earliest(reloadAt, sessions.nextDeadline))
+        deadline = earliest(deadline, snapshot?.endsAt)
         for turn in looked { deadline = earliest(deadline, nextDeadline(turn)) }
         for turn in unstored { deadline = earliest(deadline, turn.settleRetryAt) }
         if summaryIsWanted, case .live = phase {
@@ -393,10 +422,15 @@ final class Room {
         if let sent = summarySentAt, now.instant < sent + Self.summaryNanoseconds { return }
         summaryIsWanted = false
         summarySentAt = now.instant
-        let last = turns.last { !$0.record.messages.isEmpty }?.ended ?? history.exchanges.last
+        let last = lastExchange
         for (unread, users) in Dictionary(grouping: everyone, by: unread).sorted(by: { $0.key < $1.key }) {
             notify(.summary, ServerFrame.roomSummary(record, lastExchange: last, unread: unread), users)
         }
+    }
+
+    /// The newest exchange, ended or not.
+    var lastExchange: ExchangeRecord? {
+        turns.last { !$0.record.messages.isEmpty }?.ended ?? history.exchanges.last
     }
 
     private var everyone: [UserID] { [record.userID] + memberList.map(\.userID) }

@@ -1,4 +1,5 @@
 import ChatProtocol
+import Wire
 
 /// A room's newest exchanges, oldest first. Their weight is counted as they come and go: one comes with every message.
 ///
@@ -13,6 +14,9 @@ struct RoomHistory {
     private(set) var bytes = 0
     /// The order of first commits; 0 for those from before the room was loaded.
     private var commits: [Int] = []
+    /// Exchanges up to this place in the order of first commits were left out. One of them that ends only now must not
+    /// stand here, or those between it and the next would be missing.
+    private var leftOut = 0
 
     /// An empty history.
     init(exchangesMax: Int) { self.exchangesMax = exchangesMax }
@@ -23,7 +27,10 @@ struct RoomHistory {
     }
 
     /// What was read takes the place of what is here.
-    mutating func replace(with read: [ExchangeRecord], nextBefore: ExchangeID?) {
+    ///
+    /// - Parameter leftOut: up to where, in the order of first commits, nothing was read.
+    mutating func replace(with read: [ExchangeRecord], nextBefore: ExchangeID?, leftOut: Int = 0) {
+        self.leftOut = leftOut
         commits = read.map { commit(of: $0.exchangeID) ?? 0 }
         exchanges = read
         bytes = read.reduce(0) { $0 + $1.approximateBytes }
@@ -31,18 +38,19 @@ struct RoomHistory {
     }
 
     mutating func removeAll(where isRemoved: (ExchangeRecord) -> Bool) {
-        replace(with: exchanges.filter { !isRemoved($0) }, nextBefore: nextBefore)
+        replace(with: exchanges.filter { !isRemoved($0) }, nextBefore: nextBefore, leftOut: leftOut)
     }
 
     /// Histories are ordered by first commit, which is not the order of the ends: a waiting turn may be cancelled.
     mutating func insert(_ exchange: ExchangeRecord, commit: Int) {
+        guard commit > leftOut else { return }
         let later = commits.reversed().prefix { $0 > commit }.count
         exchanges.insert(exchange, at: exchanges.count - later)
         commits.insert(commit, at: commits.count - later)
         bytes += exchange.approximateBytes
         while exchanges.count > exchangesMax || bytes > Limits.snapshotBytesMax, exchanges.count > 1 {
             bytes -= exchanges.removeFirst().approximateBytes
-            commits.removeFirst()
+            leftOut = max(leftOut, commits.removeFirst())
             nextBefore = exchanges.first?.exchangeID
         }
         assert(commits.count == exchanges.count)
@@ -52,6 +60,26 @@ struct RoomHistory {
 extension ExchangeRecord {
     /// What it takes of the memory for histories.
     fileprivate var approximateBytes: Int {
-        text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.text.utf8.count + 128 }
+        text.utf8.count + (reasoning?.utf8.count ?? 0) + messages.reduce(256) { $0 + $1.approximateBytes }
+            + events.reduce(0) { $0 + $1.approximateBytes }
+    }
+}
+
+extension MessageRecord {
+    /// What it takes of memory.
+    var approximateBytes: Int {
+        128 + text.utf8.count + (metadata.map { JSONValue.object($0).approximateBytes } ?? 0)
+    }
+}
+
+extension JSONValue {
+    /// What it takes of memory, about.
+    var approximateBytes: Int {
+        switch self {
+        case .null, .bool, .int, .double: 16
+        case .string(let text): 16 + text.utf8.count
+        case .array(let values): values.reduce(32) { $0 + $1.approximateBytes }
+        case .object(let object): object.members.reduce(64) { $0 + 16 + $1.key.utf8.count + $1.value.approximateBytes }
+        }
     }
 }

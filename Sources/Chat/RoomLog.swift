@@ -28,6 +28,8 @@ public final class RoomLog {
     private var trimmed = 0
     private var frameBytes = 0
     private var collapsed: [(key: CollapseKey, frame: SharedBytes)] = []
+    /// Bytes of the frames that are kept for the next reader in the same state.
+    var collapsedBytes: Int { collapsed.reduce(0) { $0 + $1.frame.count } }
     private let bytesMax: Int
     private let recordsMax: Int
 
@@ -149,6 +151,9 @@ public final class RoomLog {
         return (frame, end - index)
     }
 
+    /// Nobody reads: what was kept for the next reader goes.
+    func forgetCollapsed() { collapsed = [] }
+
     private func keep(_ frame: SharedBytes, _ key: CollapseKey) {
         if collapsed.count == 8 { collapsed.removeFirst() }
         collapsed.append((key, frame))
@@ -172,6 +177,13 @@ public final class RoomLog {
         }
         return .textFrame(
             ServerFrame.chunks(roomID: roomID, firstSeq: key.firstSeq, seq: key.seq, parts: pieces))
+    }
+
+    /// A piece of a text at a position that is no entry's; `nil` if the text is not here.
+    func frame(of record: ChunkRecord, at seq: UInt64) -> SharedBytes? {
+        guard let text = streams[record.streamID], record.offset + record.length <= text.count(of: record.kind)
+        else { return nil }
+        return encodeChunk(record, firstSeq: seq, seq: seq)
     }
 
     private func encodeChunk(_ part: ChunkRecord, firstSeq: UInt64, seq: UInt64) -> SharedBytes {

@@ -8,6 +8,8 @@ struct Session {
     var turns: [Turn] = []
     /// What each agent remembers, read from storage when it is first needed.
     var contexts: [String: [ContextMessage]] = [:]
+    /// What it takes of its room's memory, as it was counted last.
+    var countedBytes = 0
     /// When a context was last used.
     var contextUsedAt: UInt64 = 0
     /// When its table has it looked at.
@@ -16,6 +18,12 @@ struct Session {
     var isClosed = false
 
     var id: SessionID { record.sessionID }
+    /// What it takes of its room's memory.
+    var bytes: Int {
+        contexts.values.reduce(Limits.sessionOverheadBytes) { bytes, context in
+            context.reduce(bytes) { $0 + 64 + $1.text.utf8.count }
+        }
+    }
     var waitingMessages: Int { turns.dropFirst().reduce(0) { $0 + $1.accepted } }
 
     /// Whether its time is over; a turn keeps it alive.

@@ -9,6 +9,8 @@ struct SessionTable {
     private var places: [SessionID: Int] = [:]
     /// Turns that have not ended, in the order in which they were opened.
     private(set) var turns: [Turn] = []
+    /// What the sessions take of the room's memory.
+    private(set) var bytes = 0
     private var deadlines = DeadlineHeap<SessionID>()
     /// Sessions that have changed since they were last looked at.
     private var changed: Set<SessionID> = []
@@ -39,6 +41,7 @@ struct SessionTable {
         let last = sessions.removeLast()
         let removed = index == sessions.count ? last : sessions[index]
         assert(removed.turns.isEmpty)
+        bytes -= removed.countedBytes
         places[removed.id] = nil
         if index < sessions.count {
             sessions[index] = last
@@ -69,7 +72,13 @@ struct SessionTable {
         }
         guard !changed.isEmpty else { return [] }
         defer { changed.removeAll(keepingCapacity: true) }
+        for id in changed { if let index = places[id] { count(index) } }
         return changed.sorted { $0.text < $1.text }
+    }
+
+    private mutating func count(_ index: Int) {
+        bytes += sessions[index].bytes - sessions[index].countedBytes
+        sessions[index].countedBytes = sessions[index].bytes
     }
 
     /// A session has to be looked at then, if not before.

@@ -15,7 +15,11 @@ final class Turn {
 
     var record: ExchangeRecord
     var phase = Phase.waiting
+    /// `stream-started` stands in the log.
+    var hasStarted = false
     var isClosed = false
+    /// Bytes of its messages.
+    var messageBytes = 0
     /// Sends of this turn that storage has not answered.
     var uncommitted = 0
     /// Sends of this turn that were taken, committed or not.
@@ -77,12 +81,16 @@ final class Turn {
     var exchangeID: ExchangeID { record.exchangeID }
     /// No agent answers it: it is stored, shown, and that is all.
     var isForPeople: Bool { streamID.text.isEmpty }
+    /// What it takes of its room's memory.
+    var heldBytes: Int { responseBytes + messageBytes }
+    /// As much as was counted last.
+    var countedBytes = 0
     var responseBytes: Int { text.count + reasoning.count + pending.count + eventBytes }
 
     var snapshot: StreamSnapshot {
         StreamSnapshot(
             streamID: streamID, exchangeID: exchangeID, sessionID: record.sessionID, userID: record.userID,
-            agentType: record.agentType, regenerateOf: record.regenerateOf, isStreaming: phase != .waiting,
+            agentType: record.agentType, regenerateOf: record.regenerateOf, isStreaming: hasStarted,
             messages: record.messages, text: text, reasoning: reasoning, events: record.events,
             startedAt: record.startedAt)
     }

@@ -13,6 +13,8 @@ public enum Ack: Sendable, Equatable {
     case rooms([RoomListing], total: Int)
     case left(RoomID)
     case sent(SendReceipt)
+    /// Answers a message that opened a session; of a repetition the room's default session.
+    case begun(SessionRecord, SendReceipt)
     case cancel(CancelReceipt)
     /// Answers `open-session` and `close-session`.
     case session(SessionRecord)

@@ -62,6 +62,8 @@ public enum ClientRequest: Sendable, Equatable {
     /// Over HTTP only: cancels what runs and waits in a session, and tells the text so far.
     case stopSession(SessionID)
     case send(SendRequest)
+    /// Over HTTP only: a message in a room of its own, which is made with it; the request's `roomID` is not looked at.
+    case begin(SendRequest)
     case cancel(CancelTarget)
     /// Over HTTP only: a session's running answer as an event stream.
     case watch(WatchRequest)
@@ -167,7 +169,7 @@ public enum BusyPolicy: String, Sendable {
 /// A message to a room's agent.
 public struct SendRequest: Sendable, Equatable {
     /// The room it is said in.
-    public let roomID: RoomID
+    public var roomID: RoomID
     /// 1 byte to 32 KiB.
     public let text: String
     /// The client's idempotency key, unique per room and user.
@@ -186,6 +188,8 @@ public struct SendRequest: Sendable, Equatable {
     public var regenerateOf: ExchangeID?
     /// Over HTTP only: while the session answers this very text, or is about to, nothing is sent: that is the answer.
     public var joinsSameText = false
+    /// Over HTTP only: a session is opened with the message, unless `sessionID` names one.
+    public var opensSession = false
 
     /// A message with the defaults of the protocol.
     public init(roomID: RoomID, text: String, messageID: String? = nil, busyPolicy: BusyPolicy = .queue) {

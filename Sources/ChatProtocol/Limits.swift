@@ -37,6 +37,8 @@ public struct Limits: Sendable, Equatable {
     public var parkedCommandsPerRoom = 64
     /// Commands of one user in one room that wait behind one for which storage is asked.
     public var queuedCommandsPerUser = 64
+    /// Sessions of one room that are open and have not expired, beside its default one.
+    public var sessionsPerRoom = 1_000
     /// Minutes that a session lives after its last use.
     public var sessionMinutes = 30
     /// Minutes after its last use that a session's context stays in memory.
@@ -47,9 +49,17 @@ public struct Limits: Sendable, Equatable {
     public var responseBytesMax = 1024 * 1024
     /// One room's log tail, in bytes.
     public var logTailBytesMax = 256 * 1024
+    /// What sockets of this node have not read of snapshots, in bytes; while there is more, nobody may join.
+    public var unreadBytesMax = 256 * 1024 * 1024
+    /// What a room takes of `memoryBytesMax` beside what it keeps: measured, for a room that was joined and left.
+    public static let roomOverheadBytes = 4 * 1024
+    /// The same for a session of a room.
+    public static let sessionOverheadBytes = 512
+    /// Read marks that a room keeps of users who are not its members; the oldest go first.
+    public static let strangerMarksPerRoom = 100
     /// Chunk records that one room's log keeps after their bytes were trimmed.
     public static let logRecordsMax = 16_384
-    /// All logs and histories of this node, in bytes.
+    /// All that rooms keep in memory and that sockets have not read of their snapshots, of this node, in bytes.
     public var memoryBytesMax = 256 * 1024 * 1024
     /// Rooms one socket may have joined.
     public static let joinedRoomsPerSocket = 100
@@ -71,6 +81,9 @@ public struct Limits: Sendable, Equatable {
     public static let replyOverheadBytes = 128
     /// Exchanges of a snapshot's history.
     public var snapshotExchangesMax = 20
+    /// A `joined` frame, in bytes; of the answers that run or wait, what is beyond it follows in frames of its own. A
+    /// history larger than this, which may be one exchange, stays whole.
+    public var joinedBytesMax = 1024 * 1024
     /// A snapshot's history, in bytes.
     public static let snapshotBytesMax = 256 * 1024
     /// A tool call's or action's payload, in bytes.

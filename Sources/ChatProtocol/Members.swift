@@ -1,5 +1,10 @@
 import Wire
 
+extension Identifier where Kind == UserKind {
+    /// The user of whoever names none in open mode.
+    public static var anonymous: UserID { UserID("anonymous") }
+}
+
 /// What a member may do in a room; its owner may do everything.
 public enum MemberRole: String, Sendable, CaseIterable {
     /// Writes, and stops what runs.

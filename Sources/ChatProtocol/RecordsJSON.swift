@@ -28,9 +28,21 @@ extension JSONWriter {
         beginObject()
         roomMembers(listing.room)
         field("unread", listing.unread)
-        key("last_message")
-        if let exchange = listing.lastExchange { lastMessage(exchange) } else { null() }
+        lastMessageField(listing.lastExchange)
         endObject()
+    }
+
+    /// Writes a room with its `last_message`, `null` where there is none.
+    mutating func room(_ room: RoomRecord, lastExchange: ExchangeRecord?) {
+        beginObject()
+        roomMembers(room)
+        lastMessageField(lastExchange)
+        endObject()
+    }
+
+    private mutating func lastMessageField(_ exchange: ExchangeRecord?) {
+        key("last_message")
+        if let exchange { lastMessage(exchange) } else { null() }
     }
 
     mutating func roomMembers(_ room: RoomRecord) {

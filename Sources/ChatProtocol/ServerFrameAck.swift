@@ -43,6 +43,10 @@ extension JSONWriter {
             field("total", total)
         case .left(let roomID): field("room_id", roomID.text)
         case .sent(let receipt): sendMembers(receipt)
+        case .begun(let session, let receipt):
+            key("session")
+            self.session(session)
+            sendMembers(receipt)
         case .cancel(let receipt): cancelMembers(receipt)
         case .session(let session):
             key("session")

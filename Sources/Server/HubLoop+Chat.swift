@@ -31,7 +31,7 @@ final class ChatExchange {
     init(_ request: ChatRequest) { self.request = request }
 
     /// Who asks: the user that was named, else the session's.
-    var user: UserID { request.userID ?? session?.userID ?? Identity.anonymous }
+    var user: UserID { request.userID ?? session?.userID ?? .anonymous }
 }
 
 // Chat over HTTP (seeds 000 and 001): a session is found or opened, the message is sent, the answer is watched. A GET
@@ -44,8 +44,15 @@ extension HubLoop {
         if let sessionID = request.sessionID {
             ask(.getSession(sessionID), chat, socket)
         } else {
-            ask(.openSession(request.roomID), chat, socket)
+            begin(chat, socket)
         }
+    }
+
+    /// Without a session one is opened with the message; without a room that is made with it too.
+    private func begin(_ chat: ChatExchange, _ socket: Socket) {
+        chat.step = .sending
+        let send = chat.request.send(in: chat.request.roomID ?? RoomID(""), session: nil)
+        ask(chat.request.roomID == nil ? .begin(send) : .send(send), chat, socket)
     }
 
     /// The hub has answered a step.
@@ -56,9 +63,10 @@ extension HubLoop {
             finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
         case (.session, .success(.session(let session))): sessionFound(session, chat, socket, pending)
         case (.attaching, .success): nothingToAttach(chat, socket)
-        case (.sending, .success(.sent(let receipt))):
-            chat.streamID = receipt.streamID
-            watch(WatchRequest(sessionID: session(of: chat), streamID: receipt.streamID), chat, socket, .watching)
+        case (.sending, .success(.sent(let receipt))): sent(receipt, chat, socket)
+        case (.sending, .success(.begun(let session, let receipt))):
+            chat.session = session
+            sent(receipt, chat, socket)
         case (.watching, .success): read(chat, socket)
         case (.reading, .success(.historyPage(let exchanges, _))): answer(chat, exchanges, socket, pending)
         default: preconditionFailure("an acknowledgement of another request")
@@ -91,6 +99,11 @@ extension HubLoop {
         guard let session = chat.session else { return }
         chat.step = .sending
         ask(.send(chat.request.send(in: session.roomID, session: session.sessionID)), chat, socket)
+    }
+
+    private func sent(_ receipt: SendReceipt, _ chat: ChatExchange, _ socket: Socket) {
+        chat.streamID = receipt.streamID
+        watch(WatchRequest(sessionID: session(of: chat), streamID: receipt.streamID), chat, socket, .watching)
     }
 
     // MARK: - Watching

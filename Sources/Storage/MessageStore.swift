@@ -254,8 +254,12 @@ extension StorageRequest {
             .read { (reader) throws(SQLiteError) in try reader.findStream(streamID) }
         case .findExchange(let roomID, let exchangeID):
             .read { (reader) throws(SQLiteError) in try reader.findExchange(roomID, exchangeID) }
-        case .createSession(let session):
-            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session) }
+        case .createSession(let session, let max):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session, sessionsMax: max) }
+        case .findRoom(let sessionID):
+            .read { (reader) throws(SQLiteError) in try reader.findRoom(of: sessionID) }
+        case .markCancelled(let exchangeIDs, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.markCancelled(exchangeIDs, at: now) }
         case .findSession(let sessionID):
             .read { (reader) throws(SQLiteError) in try reader.findSession(sessionID) }
         case .touchSession(let sessionID, let expiresAt):

@@ -14,6 +14,7 @@ enum Migrations {
     static let all: [Migration] = [
         Migration(up: firstUp, down: firstDown), Migration(up: secondUp, down: secondDown),
         Migration(up: thirdUp, down: thirdDown), Migration(up: fourthUp, down: fourthDown),
+        Migration(up: fifthUp, down: fifthDown),
     ]
 
     static func version(of connection: DatabaseConnection) throws(SQLiteError) -> Int {
@@ -184,6 +185,20 @@ enum Migrations {
     private static let fourthUp = """
         ALTER TABLE exchanges ADD COLUMN regenerate_of TEXT;
         ALTER TABLE exchanges ADD COLUMN told_before INTEGER
+        """
+
+    // When a cancel of the exchange was accepted, where a restart has to know. Open sessions are counted by room and
+    // expiry.
+    private static let fifthUp = """
+        ALTER TABLE exchanges ADD COLUMN cancelled_at INTEGER;
+        DROP INDEX sessions_open;
+        CREATE INDEX sessions_open ON sessions (room, expires_at) WHERE closed_at IS NULL
+        """
+
+    private static let fifthDown = """
+        DROP INDEX sessions_open;
+        CREATE INDEX sessions_open ON sessions (room) WHERE closed_at IS NULL;
+        ALTER TABLE exchanges DROP COLUMN cancelled_at
         """
 
     private static let fourthDown = """

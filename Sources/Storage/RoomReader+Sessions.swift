@@ -14,6 +14,16 @@ extension RoomReader {
             ) { SessionRecord(row: $0) })
     }
 
+    func findRoom(of sessionID: SessionID) throws(SQLiteError) -> StorageResult {
+        .roomOfSession(
+            try connection.first(
+                """
+                SELECT rooms.room_id FROM sessions JOIN rooms ON rooms.id = sessions.room
+                WHERE sessions.session_id = ? AND rooms.deleted_at IS NULL
+                """, .text(sessionID.text)
+            ) { RoomID($0.text(0)) })
+    }
+
     /// Goes from the newest exchange backwards, each time to the newest that the one it came from was told of, so a
     /// long history costs no more than the messages that are wanted.
     func context(
@@ -31,7 +41,8 @@ extension RoomReader {
                 if exchange.text.isEmpty { continue }
                 bound = toldBefore
             }
-            if !exchange.text.isEmpty { newestFirst.append(ContextMessage(role: .assistant, text: exchange.text)) }
+            let text = exchange.isInterrupted ? try restarted(exchange.id) ?? exchange.text : exchange.text
+            if !text.isEmpty { newestFirst.append(ContextMessage(role: .assistant, text: text)) }
             if newestFirst.count < limit { try appendMessages(of: exchange.id, to: &newestFirst, limit: limit) }
         }
         return .context(newestFirst.reversed())
@@ -39,14 +50,30 @@ extension RoomReader {
 
     private func newest(
         of sessionID: SessionID, _ agentType: String, after: Int64, before: Int64
-    ) throws(SQLiteError) -> (id: Int64, text: String, toldBefore: Int64?)? {
+    ) throws(SQLiteError) -> (id: Int64, text: String, toldBefore: Int64?, isInterrupted: Bool)? {
         try connection.first(
             """
-            SELECT id, text, told_before FROM exchanges
+            SELECT id, text, told_before, status = 'interrupted' FROM exchanges
             WHERE session_id = ? AND id > ? AND id < ? AND agent_type = ? AND ended_at IS NOT NULL
             ORDER BY id DESC LIMIT 1
             """, .text(sessionID.text), .int(after), .int(before), .text(agentType)
-        ) { (id: $0.int(0), text: $0.text(1), toldBefore: $0.optionalInt(2)) }
+        ) {
+            (id: $0.int(0), text: $0.text(1), toldBefore: $0.optionalInt(2), isInterrupted: $0.int(3) != 0)
+        }
+    }
+
+    /// What was answered when the hub asked again for an answer that its end had interrupted: whoever waited behind that
+    /// one is told this, and not the piece of text from before.
+    private func restarted(_ exchange: Int64) throws(SQLiteError) -> String? {
+        try connection.first(
+            """
+            SELECT again.text FROM exchanges
+            JOIN messages ON messages.room = exchanges.room AND messages.user_id = exchanges.user_id
+                AND messages.message_id = ? || exchanges.exchange_id
+            JOIN exchanges AS again ON again.id = messages.exchange
+            WHERE exchanges.id = ? AND again.ended_at IS NOT NULL AND again.text <> ''
+            """, .text(InterruptedAnswer.keyPrefix), .int(exchange)
+        ) { $0.text(0) }
     }
 
     private func appendMessages(

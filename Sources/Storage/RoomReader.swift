@@ -94,8 +94,8 @@ struct RoomReader {
             SELECT reads.user_id, exchanges.exchange_id, reads.read_at, (
                 SELECT count(*) FROM exchanges AS later WHERE later.room = reads.room AND later.id > reads.exchange)
             FROM reads CROSS JOIN exchanges ON exchanges.id = reads.exchange
-            WHERE reads.room = ? ORDER BY reads.user_id
-            """, .int(room)
+            WHERE reads.room = ? AND reads.id NOT IN (\(strangersBeyond)) ORDER BY reads.user_id
+            """, .int(room), .int(room), .int(Limits.strangerMarksPerRoom)
         ) { (row) throws(SQLiteError) in
             reads.append(
                 ReadMark(

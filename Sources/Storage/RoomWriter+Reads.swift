@@ -21,6 +21,8 @@ extension RoomWriter {
             ON CONFLICT (room, user_id) DO UPDATE SET exchange = excluded.exchange, read_at = excluded.read_at
             WHERE excluded.exchange > reads.exchange
             """, .int(room), .text(userID.text), .int(exchange), .int(now.milliseconds))
+        try connection.run(
+            "DELETE FROM reads WHERE id IN (\(strangersBeyond))", .int(room), .int(Limits.strangerMarksPerRoom))
         return .stored
     }
 
@@ -40,3 +42,11 @@ extension RoomWriter {
             """, .int(room))
     }
 }
+
+/// The marks in a room of users who are not its members, but for the newest ones; binds the room and their number.
+let strangersBeyond = """
+    SELECT strangers.id FROM reads AS strangers JOIN rooms AS home ON home.id = strangers.room
+    WHERE strangers.room = ? AND strangers.user_id <> home.user_id AND NOT EXISTS (
+        SELECT 1 FROM members WHERE members.room = strangers.room AND members.user_id = strangers.user_id)
+    ORDER BY strangers.read_at DESC, strangers.id DESC LIMIT -1 OFFSET ?
+    """

@@ -7,8 +7,20 @@ import Wire
 // Invariant: a reset reaches no further than the newest exchange of its session. SQLite hands the rowid of a removed
 // newest row out again, so a reset that reached further would hide an exchange that came after it.
 extension RoomWriter {
-    func createSession(_ session: SessionRecord) throws(SQLiteError) -> StorageResult {
+    func createSession(_ session: SessionRecord, sessionsMax: Int) throws(SQLiteError) -> StorageResult {
         guard let room = try connection.liveRoom(session.roomID) else { return .unavailable }
+        let count = try connection.first(
+            """
+            SELECT count(*) FROM (
+                SELECT 1 FROM sessions WHERE room = ? AND closed_at IS NULL AND expires_at > ? LIMIT ?)
+            """, .int(room), .int(session.createdAt.milliseconds), .int(sessionsMax)
+        ) { Int($0.int(0)) }
+        guard count ?? 0 < sessionsMax else { return .sessionLimitReached }
+        try insert(session, in: room)
+        return .stored
+    }
+
+    func insert(_ session: SessionRecord, in room: Int64) throws(SQLiteError) {
         try connection.run(
             """
             INSERT INTO sessions (session_id, room, user_id, is_default, created_at, expires_at)
@@ -17,7 +29,6 @@ extension RoomWriter {
             .text(session.sessionID.text), .int(room), .text(session.userID?.text),
             .int(session.userID == nil ? 1 : 0), .int(session.createdAt.milliseconds),
             session.expiresAt.map { .int($0.milliseconds) } ?? .null)
-        return .stored
     }
 
     func touchSession(_ sessionID: SessionID, expiresAt: Timestamp) throws(SQLiteError) -> StorageResult {

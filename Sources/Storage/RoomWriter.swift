@@ -57,6 +57,10 @@ struct RoomWriter {
 
     func insertMessage(_ insertion: MessageInsertion) throws(SQLiteError) -> StorageResult {
         let message = insertion.message
+        if let opening = insertion.opening {
+            let opened = try open(opening)
+            guard case .stored = opened else { return opened }
+        }
         guard let room = try connection.liveRoom(insertion.exchange.roomID) else { return .unavailable }
         var opened: Int64?
         do {
@@ -82,9 +86,23 @@ struct RoomWriter {
                 insertion.exchange.roomID, message.userID, messageID: messageID, text: message.text)
             guard let found else { throw error }
             if let opened { try connection.run("DELETE FROM exchanges WHERE id = ?", .int(opened)) }
+            if case .session(let session, _) = insertion.opening {
+                try connection.run("DELETE FROM sessions WHERE session_id = ?", .text(session.sessionID.text))
+            }
             return .duplicate(found)
         }
         return .stored
+    }
+
+    /// Makes what a message brings about; at a limit nothing.
+    private func open(_ opening: MessageInsertion.Opening) throws(SQLiteError) -> StorageResult {
+        switch opening {
+        case .session(let session, let max): return try createSession(session, sessionsMax: max)
+        case .room(let room, let session, let max):
+            let created = try createRoom(room, roomsMax: max)
+            if case .stored = created { return try createSession(session, sessionsMax: 1) }
+            return created
+        }
     }
 
     /// The row of the insertion's exchange. A message that should have opened it may have been refused as a duplicate,
@@ -156,6 +174,18 @@ extension RoomWriter {
         return .stored
     }
 
+    /// What has ended is left as it is.
+    func markCancelled(_ exchangeIDs: [ExchangeID], at now: Timestamp) throws(SQLiteError) -> StorageResult {
+        for exchangeID in exchangeIDs {
+            try connection.run(
+                """
+                UPDATE exchanges SET cancelled_at = coalesce(cancelled_at, ?)
+                WHERE exchange_id = ? AND ended_at IS NULL
+                """, .int(now.milliseconds), .text(exchangeID.text))
+        }
+        return .stored
+    }
+
     /// The first outcome stays: a retry, or a second cause, changes nothing.
     func finishExchange(_ outcome: ExchangeOutcome) throws(SQLiteError) -> StorageResult {
         guard let exchange = try connection.exchange(outcome.exchangeID) else { return .unavailable }
@@ -163,15 +193,16 @@ extension RoomWriter {
         return .stored
     }
 
-    /// Ends whatever a process that is gone left running, with the text it had.
+    /// Ends whatever a process that is gone left running, with the text it had: `cancelled` where a cancel was accepted,
+    /// else `interrupted`.
     func settleRunning(at now: Timestamp) throws(SQLiteError) -> Int {
-        var running: [(Int64, ExchangeID)] = []
-        try connection.each("SELECT id, exchange_id FROM exchanges WHERE ended_at IS NULL") {
+        var running: [(Int64, ExchangeID, ExchangeStatus)] = []
+        try connection.each("SELECT id, exchange_id, cancelled_at FROM exchanges WHERE ended_at IS NULL") {
             (row) throws(SQLiteError) in
-            running.append((row.int(0), ExchangeID(row.text(1))))
+            running.append((row.int(0), ExchangeID(row.text(1)), row.isNull(2) ? .interrupted : .cancelled))
             return true
         }
-        for (row, exchangeID) in running {
+        for (row, exchangeID, status) in running {
             let response = try connection.response(of: row)
             let bytes = response.text.count + response.reasoning.count
             let usage = bytes == 0 ? nil : Usage.estimated(bytes: bytes)
@@ -179,7 +210,7 @@ extension RoomWriter {
                 row,
                 ExchangeOutcome(
                     exchangeID: exchangeID,
-                    outcome: StreamOutcome(status: .interrupted, usage: usage, endedAt: now),
+                    outcome: StreamOutcome(status: status, usage: usage, endedAt: now),
                     text: response.text, reasoning: response.reasoning, events: response.events))
         }
         return running.count

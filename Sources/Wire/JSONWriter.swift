@@ -141,6 +141,15 @@ public struct JSONWriter {
         needsComma = true
     }
 
+    /// How many bytes a byte of UTF-8 takes inside a string.
+    public static func escapedCount(of byte: UInt8) -> Int {
+        switch byte {
+        case 0x08, 0x09, 0x0A, 0x0C, 0x0D, UInt8(ascii: "\""), UInt8(ascii: "\\"): 2
+        case ..<0x20: 6
+        default: 1
+        }
+    }
+
     private mutating func appendEscaped(_ byte: UInt8) {
         bytes.append(UInt8(ascii: "\\"))
         switch byte {

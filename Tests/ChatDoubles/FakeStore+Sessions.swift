@@ -6,10 +6,18 @@ import Wire
 extension FakeStore {
     func executeOnSession(_ request: StorageRequest) -> StorageResult {
         switch request {
-        case .createSession(let session):
+        case .createSession(let session, let max):
             guard isLive(session.roomID), sessions[session.sessionID] == nil else { return .unavailable }
+            let open = sessions.values.count {
+                $0.roomID == session.roomID && $0.expiresAt.map { $0 > session.createdAt } ?? false
+            }
+            guard open < max else { return .sessionLimitReached }
             sessions[session.sessionID] = session
+            everySession[session.sessionID] = session.roomID
             return .stored
+        case .findRoom(let id):
+            let room = everySession[id] ?? sessions[id]?.roomID
+            return .roomOfSession(room.flatMap { isLive($0) ? $0 : nil })
         case .findSession(let id): return .session(openSession(id))
         case .touchSession(let id, let expiresAt):
             guard openSession(id) != nil else { return .unavailable }
@@ -59,13 +67,29 @@ extension FakeStore {
                 !forgotten.contains(exchange.exchangeID), let number = numbers[exchange.exchangeID], number < end,
                 exchange.regenerateOf == nil || !exchange.text.isEmpty
             else { continue }
-            branch.append(exchange)
+            branch.append(restarted(exchange) ?? exchange)
             end = toldBefore[exchange.exchangeID] ?? 0
         }
         return branch.reversed().flatMap { exchange in
             exchange.messages.map { ContextMessage(role: $0.role, text: $0.text) }
                 + (exchange.text.isEmpty ? [] : [ContextMessage(role: .assistant, text: exchange.text)])
         }
+    }
+}
+
+extension FakeStore {
+    /// An interrupted exchange with the text of the one by which the hub asked again for it.
+    private func restarted(_ exchange: ExchangeRecord) -> ExchangeRecord? {
+        guard exchange.status == .interrupted else { return nil }
+        let key = InterruptedAnswer.keyPrefix + exchange.exchangeID.text
+        let again = exchanges.first { again in
+            again.status.isTerminal && !again.text.isEmpty
+                && again.messages.contains { $0.messageID == key && $0.userID == exchange.userID }
+        }
+        guard let again else { return nil }
+        var exchange = exchange
+        exchange.text = again.text
+        return exchange
     }
 }
 

@@ -15,12 +15,16 @@ final class FakeStore {
     private(set) var partials: [ExchangeID: Partial] = [:]
     /// Those that were not closed.
     var sessions: [SessionID: SessionRecord] = [:]
+    /// The rooms of all that ever were, beside the default ones.
+    var everySession: [SessionID: RoomID] = [:]
     var forgotten: Set<ExchangeID> = []
     /// The order of first commits, and up to where of it an exchange's context reaches.
     private(set) var numbers: [ExchangeID: Int] = [:]
     private(set) var toldBefore: [ExchangeID: Int] = [:]
     var reads: [RoomID: [UserID: (exchange: ExchangeID, at: Timestamp)]] = [:]
     private(set) var members: [RoomID: [UserID: MemberRecord]] = [:]
+    /// Those whose cancel was accepted before their outcome was stored.
+    private(set) var cancelled: Set<ExchangeID> = []
     private(set) var violations: [String] = []
     private var keys: [String: (exchange: ExchangeID, text: String)] = [:]
     /// Requests that fail while they match.
@@ -81,7 +85,10 @@ final class FakeStore {
         case .historyPage(let filter, let limit, let offset):
             let found = Array(exchanges.filter { matches(filter, $0) }.reversed())
             return .historyPage(found.dropFirst(offset).prefix(limit).map(shown), total: found.count)
-        case .createSession, .findSession, .touchSession, .closeSession, .resetSession, .clearHistory, .context:
+        case .markCancelled(let ids, _):
+            cancelled.formUnion(ids)
+            return .stored
+        case .createSession, .findSession, .findRoom, .touchSession, .closeSession, .resetSession, .clearHistory, .context:
             return executeOnSession(request)
         case .listRooms(let user, let page): return list(user, page)
         }
@@ -93,7 +100,9 @@ final class FakeStore {
             let partial = partials[exchange.exchangeID] ?? Partial()
             _ = finish(
                 ExchangeOutcome(
-                    exchangeID: exchange.exchangeID, outcome: StreamOutcome(status: .interrupted, endedAt: now),
+                    exchangeID: exchange.exchangeID,
+                    outcome: StreamOutcome(
+                        status: cancelled.contains(exchange.exchangeID) ? .cancelled : .interrupted, endedAt: now),
                     text: partial.text, reasoning: partial.reasoning, events: partial.events))
         }
     }
@@ -215,9 +224,27 @@ extension FakeStore {
 
     private func key(_ room: RoomID, _ user: UserID, _ key: String) -> String { "\(room)|\(user)|\(key)" }
 
+    private func open(_ opening: MessageInsertion.Opening?) -> StorageResult {
+        switch opening {
+        case nil: return .stored
+        case .session(let session, let max): return executeOnSession(.createSession(session, sessionsMax: max))
+        case .room(let room, let session, let max):
+            let created = create(room, max)
+            guard case .stored = created else { return created }
+            return executeOnSession(.createSession(session, sessionsMax: 1))
+        }
+    }
+
     private func insert(_ insertion: MessageInsertion) -> StorageResult {
         let exchange = insertion.exchange
         let message = insertion.message
+        if let id = message.messageID, case .session = insertion.opening,
+            case .duplicate(let stored) = find(exchange.roomID, message.userID, id, message.text)
+        {
+            return .duplicate(stored)
+        }
+        let opened = open(insertion.opening)
+        guard case .stored = opened else { return opened }
         guard isLive(exchange.roomID) else { return .unavailable }
         if let id = message.messageID {
             if case .duplicate(let stored) = find(exchange.roomID, message.userID, id, message.text) {

@@ -358,3 +358,23 @@ import Wire
         world.expectConsistent()
     }
 }
+
+extension RaceTests {
+    @Test func whatWasLeftOutOfTheHistoryDoesNotStandBehindAGap() {
+        func ended(_ number: Int) -> ExchangeRecord {
+            var exchange = ExchangeRecord(
+                exchangeID: ExchangeID("\(number)"), streamID: StreamID(""), roomID: RoomID("r"),
+                sessionID: SessionID("s"), userID: UserID("ann"), agentType: "guide",
+                startedAt: Timestamp(milliseconds: 0))
+            exchange.text = String(repeating: "x", count: number == 1 ? 1 : Limits.snapshotBytesMax * 2 / 3)
+            return exchange
+        }
+        var history = RoomHistory(exchangesMax: 20)
+        history.insert(ended(2), commit: 2)
+        history.insert(ended(3), commit: 3)
+        #expect(history.exchanges.map(\.exchangeID.text) == ["3"], "two are too large together")
+        history.insert(ended(1), commit: 1)
+        #expect(history.exchanges.map(\.exchangeID.text) == ["3"])
+        #expect(history.nextBefore?.text == "3")
+    }
+}

@@ -112,9 +112,10 @@ extension StorageRequest {
         switch self {
         case .createRoom, .updateRoom, .deleteRoom, .insertMessage, .startExchange, .appendSegment, .finishExchange,
             .setMember, .removeMember, .createSession, .touchSession, .closeSession, .resetSession, .clearHistory,
-            .markRead:
+            .markRead, .markCancelled:
             true
-        case .loadRoom, .findMessage, .findStream, .findExchange, .findSession, .context, .historyBefore, .historyPage,
+        case .loadRoom, .findMessage, .findStream, .findExchange, .findSession, .findRoom, .context, .historyBefore,
+            .historyPage,
             .listRooms:
             false
         }

@@ -55,6 +55,8 @@ final class Oracle {
     private var logs: [String: Log] = [:]
     /// Streams whose cancel was accepted.
     var stopped: Set<String> = []
+    /// Interrupted answers are asked for again, and what was cancelled is not.
+    var remembersCancels = false
     /// How often the hub was started.
     var incarnation = 0
     var violations: [String] = []
@@ -89,7 +91,7 @@ final class Oracle {
         guard case .stored = result else { return }
         switch request {
         case .createRoom(let room, _): made(room)
-        case .createSession(let session): sessions.append((session.sessionID.text, session.roomID.text))
+        case .createSession(let session, _): sessions.append((session.sessionID.text, session.roomID.text))
         case .closeSession(let id, _): closedSessions.insert(id.text)
         case .updateRoom(let room): names.insert(room.name)
         case .insertMessage(let insertion): stored(insertion)
@@ -160,7 +162,13 @@ final class Oracle {
         for row in store.exchanges where row.agentType != "" {
             check(row.status.isTerminal, "\(row.exchangeID) runs though nothing runs")
             guard outcomes[row.exchangeID.text] == nil else { continue }
-            check(row.status == .interrupted, "\(row.exchangeID) is \(row.status) after a crash")
+            let isCancelled = store.cancelled.contains(row.exchangeID)
+            check(
+                row.status == (isCancelled ? .cancelled : .interrupted),
+                "\(row.exchangeID) is \(row.status) after a crash")
+            check(
+                isCancelled || !remembersCancels || !stopped.contains(row.streamID.text),
+                "the cancel of \(row.streamID) was accepted, and a restart would ask again")
             ended(
                 row.exchangeID.text,
                 Outcome(
@@ -188,16 +196,24 @@ final class Oracle {
             for part in frame.objects("parts") { checkPiece(part, isText: part.text("kind") == "text") }
         case "stream-ended": checkEnd(frame)
         case "joined":
-            epochs[frame.room] = frame.text("epoch")
+            epochs[frame.room] = frame.text("epoch") + (frame.text("epoch").contains(".") ? "@\(frame.seq)" : "")
             checkEpoch(frame)
             checkSnapshot(frame)
         default: break
         }
     }
 
+    /// What follows a snapshot has positions of its own, up to the end that its epoch names behind a dot; from there on
+    /// it is the log that all are shown.
+    private func logKey(_ frame: Frame, _ epoch: String) -> String {
+        let parts = epoch.split(separator: ".")
+        guard parts.count == 2, let end = UInt64(parts[1].prefix { $0 != "@" }) else { return frame.room + "/" + epoch }
+        return frame.room + "/" + (frame.seq > end ? String(parts[0]) : epoch)
+    }
+
     /// Everyone is shown the same log, and no life of it goes on after a restart.
     private func checkEntry(_ frame: Frame, _ payload: [UInt8], _ epoch: String) {
-        let key = frame.room + "/" + epoch
+        let key = logKey(frame, epoch)
         let streams =
             frame.type == "chunks" ? frame.objects("parts").map { $0.text("stream_id") } : [frame.text("stream_id")]
         for stream in streams where stream != "" {
@@ -262,7 +278,7 @@ final class Oracle {
     }
 
     private func checkEpoch(_ frame: Frame) {
-        let key = frame.room + "/" + frame.text("epoch")
+        let key = frame.room + "/" + frame.text("epoch").prefix { $0 != "." }
         let log = logs[key] ?? Log(incarnation: incarnation)
         check(log.incarnation == incarnation, "\(frame.room) goes on in an epoch from before a restart")
         logs[key] = log

@@ -63,6 +63,8 @@ struct ExchangeView {
     var text: [UInt8] = []
     var reasoning: [UInt8] = []
     var eventCount = 0
+    /// It had ended when the room was joined.
+    var isOfHistory = false
 }
 
 /// What a client holds of a room.
@@ -104,6 +106,7 @@ struct RoomView {
             var exchange = ExchangeView(id: object.text("exchange_id"))
             exchange.sessionID = object.text("session_id")
             exchange.state = .ended
+            exchange.isOfHistory = true
             exchange.status = object.text("status")
             exchange.messages = object.objects("messages").map { $0.text("text") }
             exchange.text = object.bytes("text")

@@ -125,6 +125,14 @@ struct Scenario {
         if dice.chance(1, in: 6) { limits.socketsPerUser = 1 + dice.below(2) }
         if dice.chance(1, in: 4) { limits.roomsPerUser = 1 + dice.below(3) }
         if dice.chance(1, in: 6) { limits.coalesceMillisecondsMax = [0, 5, 200][dice.below(3)] }
+        if dice.chance(1, in: 2) { limits.snapshotExchangesMax = 1 + dice.below(3) }
+        if dice.chance(1, in: 4) { limits.parkedCommandsPerRoom = 1 + dice.below(3) }
+        if dice.chance(1, in: 4) { limits.queuedCommandsPerUser = 1 + dice.below(4) }
+        if dice.chance(1, in: 4) { limits.waitingMessagesPerSession = 1 + dice.below(3) }
+        if dice.chance(1, in: 6) { limits.uncommittedSendsPerRoom = 1 + dice.below(4) }
+        if dice.chance(1, in: 4) { limits.sessionsPerRoom = 1 + dice.below(3) }
+        if dice.chance(1, in: 2) { limits.joinedBytesMax = [0, 900, 1_200, 3_000][dice.below(4)] }
+        if dice.chance(1, in: 2) { limits.restartInterruptedSeconds = 300 }
         return limits
     }
 

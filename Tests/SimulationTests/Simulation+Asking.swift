@@ -66,8 +66,10 @@ extension Simulation {
         case 3: send.fields["respond"] = false
         default: break
         }
-        if dice.chance(1, in: 10), let exchange = dice.pick(device.views[room]?.exchanges ?? []) {
-            send.fields["regenerate_of"] = .string(exchange.id)
+        if dice.chance(1, in: 10) {
+            let shown = (device.views[room]?.exchanges ?? []).map(\.id)
+            let known = dice.chance(1, in: 2) ? shown : disk.store.exchanges(of: RoomID(room)).map(\.exchangeID.text)
+            if let exchange = dice.pick(known) { send.fields["regenerate_of"] = .string(exchange) }
         }
         if dice.chance(1, in: 4) { send.fields["agent_type"] = dice.chance(4, in: 5) ? "other" : "nobody" }
         sends.append(send)
@@ -114,7 +116,7 @@ extension Simulation {
     /// Too much waited already for the room's head, or for the message's session.
     private static func wasNotLookedAt(_ refusal: Frame) -> Bool {
         refusal.text("code") == ErrorCode.busy.rawValue
-            && ["the room is loading", "the session is being"].contains { refusal.text("message").hasPrefix($0) }
+            && ["the room is loading", "an earlier command is"].contains { refusal.text("message").hasPrefix($0) }
     }
 
     private func refused(_ transmission: Transmission, _ code: String) {

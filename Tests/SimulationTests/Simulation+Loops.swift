@@ -25,6 +25,7 @@ extension Simulation {
 
     /// Starts a hub on what is on disk.
     func start() {
+        oracle.remembersCancels = scenario.limits.restartInterruptedSeconds > 0
         oracle.started(on: disk.store)
         gauges = NodeGauges()
         gauges.report(deliveriesPerSecond: scenario.load, of: 0)

@@ -182,6 +182,10 @@ extension RoomRecord {
 }
 
 extension StorageRequest {
+    static func createSession(_ session: SessionRecord) -> StorageRequest {
+        .createSession(session, sessionsMax: Limits().sessionsPerRoom)
+    }
+
     static func loadRoom(_ id: RoomID) -> StorageRequest {
         .loadRoom(id, exchangesMax: Limits().snapshotExchangesMax)
     }

@@ -37,10 +37,12 @@ struct ChatRequest: Sendable, Equatable {
     /// The message to send.
     ///
     /// - Precondition: `text` is set.
-    func send(in roomID: RoomID, session: SessionID) -> SendRequest {
+    /// - Parameter session: `nil` opens one with the message.
+    func send(in roomID: RoomID, session: SessionID?) -> SendRequest {
         guard let text else { preconditionFailure("nothing to send") }
         var request = SendRequest(roomID: roomID, text: text, messageID: messageID, busyPolicy: busyPolicy)
         request.sessionID = session
+        request.opensSession = session == nil
         request.agentType = agentType
         request.metadata = metadata
         request.regenerateOf = regenerateOf

@@ -6,16 +6,13 @@ import Wire
 ///
 /// Without configured keys the hub runs in open mode: whoever names a user is that user.
 enum Identity {
-    /// The user of whoever names none in open mode.
-    static let anonymous = UserID("anonymous")
-
     /// The user of a request.
     ///
     /// - Parameters:
     ///   - given: `user_id` as the body or the query names it.
     ///   - head: where a token would be.
     static func decide(_ given: String?, head: HTTPRequestHead) -> Result<UserID, HubError> {
-        guard let given else { return .success(anonymous) }
+        guard let given else { return .success(.anonymous) }
         guard UserID.isWellFormed(given) else {
             return .failure(
                 HubError(.validationError, "`user_id` must be 1 to 64 letters, digits, hyphens or underscores."))
