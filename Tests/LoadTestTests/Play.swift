@@ -16,6 +16,8 @@ struct Play {
     let watchers: [Watcher]
     let exchange: Exchange
     let text: [UInt8]
+    /// When the agent said the tokens: half as long ago as the clock, which begins at a machine's start, can say.
+    let saidAt: UInt64
 
     init() throws(Failure) {
         engine = try Engine()
@@ -31,13 +33,13 @@ struct Play {
         exchange.isAcknowledged = true
         let source = SyntheticText(seed: script.seed)
         var text = [UInt8](repeating: 0, count: 80)
-        let stamp = engine.now - 3_600_000_000_000
+        let saidAt = engine.now / 2
         text.withUnsafeMutableBytes { bytes in
             for number in 0..<4 {
-                source.write(number, stamp: stamp, into: .init(rebasing: bytes[number * 20..<number * 20 + 20]))
+                source.write(number, stamp: saidAt, into: .init(rebasing: bytes[number * 20..<number * 20 + 20]))
             }
         }
-        self.text = text
+        (self.text, self.saidAt) = (text, saidAt)
     }
 
     // MARK: - Frames
