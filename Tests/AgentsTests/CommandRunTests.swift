@@ -95,7 +95,7 @@ struct CommandRunTests {
         bench.stop()
     }
 
-    @Test(arguments: [(["/dev/null/none"], "Not a directory"), (["no-such-program"], "No such file or directory")])
+    @Test(arguments: [(["/dev/null/none"], "Not a directory"), (["./no-such-program"], "No such file or directory")])
     func saysWhyAProgramCannotBeStarted(_ words: [String], _ reason: String) throws {
         let bench = try AgentBench([command(words)])
         bench.start(.asking())
