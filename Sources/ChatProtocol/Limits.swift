@@ -69,6 +69,8 @@ public struct Limits: Sendable, Equatable {
     public static let membersPerRoom = 1_000
     /// Seconds of silence in both directions before a ping; twice that closes.
     public var heartbeatSeconds = 30
+    /// Seconds from an HTTP request's first byte to its last, and from a connection's opening to its first request.
+    public var requestSeconds = 30
     /// Seconds a reader may stand still with data waiting before it is closed, resumable.
     public var noProgressSeconds = 120
     /// A chunk, in bytes of UTF-8.

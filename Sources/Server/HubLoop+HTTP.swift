@@ -11,7 +11,7 @@ extension HubLoop {
         guard stage.pending == nil, socket.unsent.isEmpty else { return hold(bytes[...], on: socket, stage) }
         var rest = bytes[...]
         while !rest.isEmpty, case .http(let stage) = socket.stage {
-            if !stage.hasBegun { socket.deadline = loop.now + Timeout.request }
+            if !stage.hasBegun { socket.deadline = loop.now + context.requestNanoseconds }
             var isComplete = false
             do throws(HTTPParseError) {
                 let count = try stage.parser.receive(UnsafeRawBufferPointer(rebasing: rest)) { event in

@@ -5,8 +5,6 @@ import Wire
 
 /// How long each business of a socket may take, in nanoseconds.
 enum Timeout {
-    /// From a request's first byte to its last, and from a connection's opening to its first request.
-    static let request: UInt64 = 30_000_000_000
     /// Between two requests of one connection.
     static let keepAlive: UInt64 = 75_000_000_000
     /// From our `Close` frame, or the end of our bytes, to the peer's.

@@ -72,7 +72,7 @@ final class HubLoop: LoopHandler {
         while sockets.count <= index { sockets.append(nil) }
         let parser = HTTPRequestParser(limits: context.httpLimits)
         let socket = Socket(id: id, stage: .http(HTTPStage(parser: parser)), now: loop.now)
-        socket.deadline = loop.now + Timeout.request
+        socket.deadline = loop.now + context.requestNanoseconds
         sockets[index] = socket
     }
 

@@ -16,6 +16,7 @@ struct ServerContext: Sendable {
     let mailboxes: [Mailbox<HubLoop>]
 
     var limits: Limits { configuration.limits }
+    var requestNanoseconds: UInt64 { UInt64(limits.requestSeconds) * 1_000_000_000 }
 
     var httpLimits: HTTPLimits {
         var http = HTTPLimits()

@@ -37,6 +37,7 @@ struct LimitSetting {
             LimitSetting(key: "unread_bytes_max", field: \.unreadBytesMax, range: (1 << 20)...bytesMax),
             LimitSetting(key: "sockets_per_user", field: \.socketsPerUser, range: 1...countMax),
             LimitSetting(key: "heartbeat_seconds", field: \.heartbeatSeconds, range: 1...secondsMax),
+            LimitSetting(key: "request_seconds", field: \.requestSeconds, range: 1...secondsMax),
             LimitSetting(key: "no_progress_seconds", field: \.noProgressSeconds, range: 1...secondsMax),
             LimitSetting(key: "coalesce_milliseconds_max", field: \.coalesceMillisecondsMax, range: 0...10_000),
             LimitSetting(key: "drain_seconds", field: \.drainSeconds, range: 0...secondsMax),
