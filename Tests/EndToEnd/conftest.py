@@ -13,6 +13,10 @@ from model_server import ModelServer
 UNSOUND = 3
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "check: wants the release build, or is long; `./dev test` leaves it out")
+
+
 @pytest.fixture
 def start_hub(tmp_path):
     """Starts hubs. One that is still up at the end must stop by SIGTERM and say by its exit code that all is well; what

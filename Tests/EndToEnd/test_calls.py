@@ -15,6 +15,8 @@ from call_counter import CallCounter, Calls
 from crowd import Crowd
 from hub_process import RELEASE_BINARY
 
+pytestmark = pytest.mark.check
+
 TOKENS = 40
 TOKEN_BYTES = 120
 WATCHERS = [10, 100, 1000]

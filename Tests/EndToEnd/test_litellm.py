@@ -12,9 +12,12 @@ import pytest
 
 from hub_process import LineReader, environment
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("litellm") is None,
-    reason="litellm is not installed; requirements-litellm.txt names it, and ./dev test installs it")
+pytestmark = [
+    pytest.mark.check,
+    pytest.mark.skipif(
+        importlib.util.find_spec("litellm") is None,
+        reason="litellm is not installed; requirements-litellm.txt names it, and ./dev check installs it"),
+]
 
 ANSWER = "The kidneys clean the blood. Sie filtern 180 Liter am Tag. 腎臓"
 MASTER_KEY = "sk-litellm-e2e"

@@ -4,8 +4,12 @@ import contextlib
 import sqlite3
 import time
 
+import pytest
+
 from cancel_soak import CancelSoak
 from kill_soak import KillSoak
+
+pytestmark = pytest.mark.check
 
 
 def test_kills_under_load_lose_and_double_nothing(tmp_path):

@@ -4,7 +4,7 @@
     run.py [--seeds N] [--from N] [--steps N]   so many seeds (10,000) from the first, each with so many steps (200)
     run.py --seed N [--trace]                   one seed: the shortest history of it that fails; or all that happens
     run.py --faults [NAME...]                   the planted faults, all of them unless some are named
-    run.py --quick                              what `./dev test` runs: a few hundred seeds and three of the faults,
+    run.py --quick                              what `./dev check` runs: a few hundred seeds and three of the faults,
                                                 which ones the sources decide, in a build that is made sooner
 
 A planted fault is a file in Tests/SimulationTests/Faults: what is wrong, within how many seeds it must be found, and
