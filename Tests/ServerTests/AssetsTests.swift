@@ -46,6 +46,7 @@ import Wire
         #expect(response.head.headers.first("Referrer-Policy") == "no-referrer")
         #expect(response.head.headers.first("Content-Security-Policy")?.contains("frame-ancestors 'none'") == true)
         #expect(response.head.headers.first("Content-Security-Policy")?.contains("\n") == false)
+        #expect(response.head.headers.first("Content-Security-Policy")?.contains("connect-src 'self';") == true)
         let tag = try #require(response.head.headers.first("ETag"))
         #expect(tag.hasPrefix("\"") && tag.hasSuffix("\""))
     }

@@ -35,9 +35,9 @@ struct Assets: Sendable {
 }
 
 extension Asset {
-    /// What a page of ours may do: load from us, talk to us, be framed by nobody.
+    /// What a page of ours may do: load from us, talk to us (`'self'` means our WebSocket too), be framed by nobody.
     private static let contentSecurityPolicy = """
-        default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+        default-src 'self'; connect-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
         form-action 'self'; frame-ancestors 'none'
         """
 
