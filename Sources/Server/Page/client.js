@@ -85,12 +85,9 @@ export class HubbubClient extends EventTarget {
     this.#emit("pending");
   }
 
-  /** Stops what runs in the current room, else what waits there. */
+  /** Ends what runs and what waits in the current room, which the page shows as one conversation. */
   stop() {
-    const { room } = this.state;
-    const running = room?.exchanges.find((exchange) => exchange.status === "streaming" && exchange.stream_id);
-    const target = running ? { stream_id: running.stream_id } : { room_id: room.room_id };
-    return this.#request("cancel", target);
+    return this.#request("cancel", { room_id: this.state.room.room_id });
   }
 
   async loadEarlier() {
