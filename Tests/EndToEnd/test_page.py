@@ -110,6 +110,58 @@ def test_the_other_window_stops_a_slow_answer_and_a_reload_shows_what_was_said(w
     assert not browser.problems, browser.problems
 
 
+def test_stop_ends_what_waits_too(windows, model):
+    first, second = windows
+    ask(first, "A long story, please")
+    call = model.next_call()
+    call.say("Once upon a time")
+    for window in windows:
+        wait_answer(window, "Once upon a time")
+    ask(first, "And another one")
+    for window in windows:
+        window.wait("document.querySelectorAll('.answer .status[data-status=waiting]').length === 1")
+    second.click("#stop")
+    call.wait_closed()
+    for window in windows:
+        window.wait("document.querySelectorAll('.answer .status[data-status=cancelled]').length === 2")
+        window.wait("document.querySelector('#stop').hidden")
+    assert not model.has_calls, "the question that waited was asked all the same"
+
+
+def test_the_page_may_talk_to_its_own_hub_only(windows, hub, start_hub, model):
+    first, _ = windows  # Both are online by their own WebSocket.
+    other = start_hub(config=model.config())
+    for address in (f"ws://127.0.0.1:{other.port}/ws", f"ws://localhost:{hub.port}/ws", "wss://192.0.2.1/ws"):
+        assert first.evaluate("""new Promise((resolve) => {
+            addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective), { once: true });
+            const socket = new WebSocket(ADDRESS, 'hubbub.v1');
+            socket.onopen = () => resolve('open');
+        })""".replace("ADDRESS", json.dumps(address))) == "connect-src", address
+
+
+def test_a_room_that_was_visited_shows_its_last_message_in_the_list(browser, hub, model):
+    """Also a room of somebody else, of which the hub sends no summaries."""
+    theirs = hub.create_room("somebody", "Theirs")
+    window = browser.open(hub.url, browser.person())
+    window.wait(ONLINE)
+    home = window.wait(IN_A_ROOM)
+    window.evaluate(f"location.hash = '{theirs}'")
+    window.wait(f"hubbub.state.room?.room_id === '{theirs}' && hubbub.state.room.isJoined")
+    ask(window, "What do kidneys do?")
+    call = model.next_call()
+    call.say("They *clean* the blood")
+    call.finish()
+    line = f"document.querySelector('#rooms a[href=\"#{theirs}\"] .preview')?.innerText"
+    assert window.wait(f"{line} === 'They clean the blood'")
+    window.reload()
+    window.wait(ONLINE)
+    window.wait(f"hubbub.state.room?.room_id === '{theirs}' && hubbub.state.room.isJoined")
+    assert window.wait(f"{line} === 'They clean the blood'")
+    window.evaluate(f"location.hash = '{home}'")
+    window.wait(f"location.hash === '{home}' && hubbub.state.room.isJoined")
+    assert window.evaluate(line) == "They clean the blood"
+
+
 def test_a_reload_in_mid_stream_goes_on_where_the_answer_is(windows, model):
     first, second = windows
     ask(first, "Count")

@@ -18,6 +18,14 @@ export const randomId = (prefix, bytes) =>
 
 export const isLive = (exchange) => exchange.status === "waiting" || exchange.status === "streaming";
 
+/** What a room's line in the list says of a conversation, or null. */
+function lastMessageOf(exchanges) {
+  const exchange = exchanges.findLast(({ messages, text }) => messages.length > 0 || text !== "");
+  if (!exchange) return null;
+  const answer = isLive(exchange) ? {} : { agent_response: exchange.text, agent_type: exchange.agent_type };
+  return { user_input: exchange.messages.at(-1)?.text, ...answer };
+}
+
 export class HubbubClient extends EventTarget {
   #address;
   #socket = null;
@@ -213,7 +221,10 @@ export class HubbubClient extends EventTarget {
   #listed(rooms) {
     const before = this.state.rooms;
     this.state.rooms = new Map();
-    for (const room of rooms) this.#upsert({ ...room, isUnread: before.get(room.room_id)?.isUnread }, true);
+    for (const room of rooms) {
+      const { isUnread, last_message } = before.get(room.room_id) ?? {};
+      this.#upsert({ ...room, isUnread, last_message: room.last_message ?? last_message }, true);
+    }
     const current = this.state.room?.info;
     if (current && !this.state.rooms.has(current.room_id)) this.#upsert(current, true);
     this.state.isListed = true;
@@ -274,7 +285,7 @@ export class HubbubClient extends EventTarget {
       const live = frame.streams.map(({ state, ...stream }) => ({ ...stream, status: state }));
       room.exchanges = [...frame.history, ...live].map((exchange) => this.#index(room, exchange));
       this.state.pending = this.state.pending.filter((entry) => entry.room_id !== roomId || !this.#isShown(entry));
-      this.#upsert(frame.room);
+      this.#upsert({ ...frame.room, last_message: frame.room.last_message ?? lastMessageOf(room.exchanges) });
     }
     room.seq = frame.seq;
     room.isJoined = true;
@@ -353,8 +364,7 @@ export class HubbubClient extends EventTarget {
     if (exchange?.bytes.text !== frame.length) return this.#rejoin();
     const { status, finish_reason, usage, error } = frame;
     Object.assign(exchange, { status, finish_reason, usage, error });
-    const question = exchange.messages.at(-1)?.text;
-    this.#touch({ user_input: question, agent_response: exchange.text, agent_type: exchange.agent_type });
+    this.#touch(lastMessageOf([exchange]));
     this.#emit("exchange", exchange);
   }
 
