@@ -1,6 +1,7 @@
 """Headless Chromium, driven over the DevTools protocol."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -13,6 +14,8 @@ from websockets.sync.client import connect
 from hub_process import DEADLINE_SECONDS, LineReader, environment
 
 CHROMIUM = "/usr/bin/chromium"
+# Tells the marks of `Window.begin` from those that Chromium makes by itself, also in its own pages.
+STAGE = "stage: "
 
 
 class Browser:
@@ -40,20 +43,37 @@ class Browser:
             self._process.kill()
             raise
         self._ids = itertools.count(1)
+        self._trace = []
         self.problems = []
 
     def call(self, method, session=None, within=DEADLINE_SECONDS, **parameters):
         id = next(self._ids)
         message = {"id": id, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
         self._socket.send(json.dumps(message))
+        answer = self._find(lambda answer: answer.get("id") == id, within)
+        assert "error" not in answer, (method, answer["error"])
+        return answer["result"]
+
+    def _find(self, is_wanted, within=DEADLINE_SECONDS):
+        """The next message that is wanted; what the others report is kept."""
         deadline = time.monotonic() + within
         while True:
-            answer = json.loads(self._socket.recv(timeout=max(0, deadline - time.monotonic())))
-            if answer.get("id") == id:
-                assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
-            if answer.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                self.problems.append(answer["params"])
+            message = json.loads(self._socket.recv(timeout=max(0, deadline - time.monotonic())))
+            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+                self.problems.append(message["params"])
+            elif message.get("method") == "Tracing.dataCollected":
+                self._trace += message["params"]["value"]
+            if is_wanted(message):
+                return message
+
+    @contextlib.contextmanager
+    def trace(self, *categories):
+        """Afterwards the list has the events."""
+        self._trace = []
+        self.call("Tracing.start", transferMode="ReportEvents", traceConfig={"includedCategories": categories})
+        yield self._trace
+        self.call("Tracing.end")
+        self._find(lambda message: message.get("method") == "Tracing.tracingComplete")
 
     def person(self):
         """Someone with cookies and storage of their own."""
@@ -120,6 +140,27 @@ class Window:
             if any(words in str(error) for words in ("context was destroyed", "navigated", "Cannot find context")):
                 return None
             raise
+
+    def begin(self, stage):
+        self.evaluate(f"performance.mark({json.dumps(STAGE + stage)}) && 0")
+
+    @contextlib.contextmanager
+    def measured_tasks(self):
+        """Afterwards the dictionary has each stage's longest task of the page's main thread, in milliseconds of its own
+        processor time, which a busy machine does not lengthen."""
+        longest = {}
+        with self._browser.trace("blink.user_timing", "disabled-by-default-devtools.timeline") as events:
+            yield longest
+        stages = [event for event in events if event["name"].startswith(STAGE)]
+        thread = stages[0]["pid"], stages[0]["tid"]
+        tasks = [
+            event for event in events if event["name"] == "RunTask" and (event["pid"], event["tid"]) == thread]
+        stage = None
+        for event in sorted(stages + tasks, key=lambda event: event["ts"]):
+            if event["name"] != "RunTask":
+                stage = event["name"].removeprefix(STAGE)
+            elif stage:
+                longest[stage] = max(longest.get(stage, 0), round(event.get("tdur", 0) / 1000))
 
     def text(self, selector):
         return self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? null")

@@ -100,6 +100,7 @@ export class HubbubClient extends EventTarget {
 
   async loadEarlier() {
     const { room } = this.state;
+    if (!room.nextBefore) return;
     const page = await this.#request("history", {
       room_id: room.room_id, before: room.nextBefore, limit: historyRows,
     });

@@ -1,86 +1,56 @@
-// The light Markdown of answers, as DOM nodes: no HTML string is ever parsed, so text can only become text.
-//
-// How it works: `update` is called with the whole text so far. A block is final as soon as another one follows it, so
-// only the last block is parsed and drawn again, however long the answer has grown.
+// Draws the blocks of light Markdown as DOM nodes: no HTML string is ever parsed, so text can only become text.
 
-const inlineCharactersMax = 20000;
+import { headingPattern, itemPattern, nextBlock, quotePattern } from "./blocks.js";
+
 const nestingMax = 5;
+
+// Linear: what an alternative looks through ends at the next place where it could begin, so nothing is read twice.
 const inlinePattern = new RegExp(
   [
     "`([^`]+)`",
     "\\*\\*([^]+?)\\*\\*",
     "(?<![\\w*])[*_]([^\\s*_](?:[^*_\\n]*[^\\s*_])?)[*_](?![\\w*])",
-    "\\[([^\\]\\n]+)\\]\\((https?:\\/\\/[^\\s)]+)\\)",
+    "\\[([^\\][\\n]+)\\]\\((https?:\\/\\/(?:[^\\s()]|\\([^\\s()]*\\))+)\\)",
     "(https?:\\/\\/[^\\s<>\"'`)\\]]*[^\\s<>\"'`)\\].,;:!?])",
   ].join("|"),
   "g",
 );
 
-const fencePattern = /^ {0,3}```\s*([\w+#.-]*)/;
-const headingPattern = /^(#{1,6})\s+(\S.*)/;
-const itemPattern = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)/;
-const quotePattern = /^>\s?(.*)/;
-const rulePattern = /^ {0,3}(-{3,}|\*{3,}|_{3,})\s*$/;
-
-export class MarkdownView {
-  #element;
-  #text = "";
-  #lastStart = 0;
-  #lastNode = null;
-
-  constructor(element) {
-    this.#element = element;
-  }
-
-  update(text) {
-    if (!text.startsWith(this.#text.slice(0, this.#lastStart))) {
-      this.#element.replaceChildren();
-      this.#lastStart = 0;
-      this.#lastNode = null;
+/** The node of a block, or null where there is nothing to see. */
+export function drawBlock(block, depth = 1) {
+  const { kind, lines } = block;
+  switch (kind) {
+    case "blank": return null;
+    case "fence": return block.isContinued && lines.length === 0 ? null : drawCode(block);
+    case "heading": {
+      const [, marks, title] = lines[0].match(headingPattern);
+      return element(`h${Math.min(marks.length + 2, 6)}`, drawInline(title.replace(/\s#+\s*$/, "")));
     }
-    this.#text = text;
-    this.#lastNode?.remove();
-    this.#lastNode = null;
-    const from = this.#lastStart;
-    for (const block of readBlocks(text.slice(from))) {
-      this.#lastNode = drawBlock(block);
-      this.#lastStart = from + block.start;
-      this.#element.append(this.#lastNode);
+    case "rule": return element("hr");
+    case "list": return drawList(lines);
+    case "quote": {
+      const inner = lines.map((line) => line.match(quotePattern)?.[1] ?? line);
+      if (depth === nestingMax) return element("blockquote", drawLines(inner));
+      return element("blockquote", drawBlocks(inner.join("\n"), depth + 1));
     }
+    default: return element("p", drawLines(lines));
   }
 }
 
-function kindOf(line) {
-  if (line.trim() === "") return "blank";
-  if (fencePattern.test(line)) return "fence";
-  if (headingPattern.test(line)) return "heading";
-  if (rulePattern.test(line)) return "rule";
-  if (itemPattern.test(line)) return "list";
-  if (quotePattern.test(line)) return "quote";
-  return "paragraph";
+/** A piece of plain text; its last line end is the end of the piece. */
+export function drawPiece({ lines }) {
+  const piece = element("div", lines);
+  piece.className = "piece";
+  return piece;
 }
 
-/** Blocks with the offset where each starts. */
-function readBlocks(text) {
-  const blocks = [];
-  let open = null;
-  let start = 0;
-  for (const line of text.split("\n")) {
-    const kind = kindOf(line);
-    if (open?.kind === "fence") {
-      if (/^ {0,3}```\s*$/.test(line)) open = null;
-      else open.lines.push(line);
-    } else if (kind === "blank") {
-      open = null;
-    } else if (open && (open.kind === kind || kind === "paragraph") && !["heading", "rule"].includes(open.kind)) {
-      open.lines.push(line);
-    } else {
-      open = { kind, start, lines: kind === "fence" ? [] : [line], language: line.match(fencePattern)?.[1] };
-      blocks.push(open);
-    }
-    start += line.length + 1;
+function drawBlocks(text, depth) {
+  const nodes = [];
+  for (let block = nextBlock(text, 0); block; block = nextBlock(text, block.end, block.carried)) {
+    const node = drawBlock(block, depth);
+    if (node) nodes.push(node);
   }
-  return blocks;
+  return nodes;
 }
 
 function element(name, children = []) {
@@ -89,26 +59,9 @@ function element(name, children = []) {
   return node;
 }
 
-function drawBlock({ kind, lines, language }, depth = 1) {
-  switch (kind) {
-    case "fence": return drawCode(lines.join("\n"), language);
-    case "heading": {
-      const [, marks, title] = lines[0].match(headingPattern);
-      return element(`h${Math.min(marks.length + 2, 6)}`, drawInline(title.replace(/\s#+\s*$/, "")));
-    }
-    case "rule": return element("hr");
-    case "list": return drawList(lines);
-    case "quote": {
-      const inner = lines.map((line) => line.match(quotePattern)?.[1] ?? line).join("\n");
-      if (depth === nestingMax) return element("blockquote", drawLines(inner.split("\n")));
-      return element("blockquote", readBlocks(inner).map((block) => drawBlock(block, depth + 1)));
-    }
-    default: return element("p", drawLines(lines));
-  }
-}
-
-function drawCode(text, language) {
-  const code = element("code", [text]);
+/** A block that was cut between two lines keeps the line end between them, so that what is copied is what was said. */
+function drawCode({ lines, language, carried }) {
+  const code = element("code", [lines.join("\n"), ...(carried && !carried.isMidLine ? ["\n"] : [])]);
   const block = element("pre", [code]);
   block.tabIndex = 0;
   if (language) block.dataset.language = language;
@@ -140,12 +93,11 @@ function drawList(lines) {
 
 /** A line end is a space, unless two spaces or a backslash before it ask for a break. */
 function drawLines(lines) {
-  const parts = lines.join("\n").split(/(?: {2,}|\\)\n/);
+  const parts = lines.join("\n").split(/(?:(?<! ) {2,}|\\)\n/);
   return parts.flatMap((part, index) => [...(index ? [element("br")] : []), ...drawInline(part)]);
 }
 
 function drawInline(text) {
-  if (text.length > inlineCharactersMax) return [text];
   const nodes = [];
   let end = 0;
   for (const match of text.matchAll(inlinePattern)) {
@@ -157,7 +109,7 @@ function drawInline(text) {
     else if (emphasis !== undefined) nodes.push(element("em", drawInline(emphasis)));
     else nodes.push(drawLink(target ?? bare, label ?? bare));
   }
-  nodes.push(text.slice(end));
+  if (end < text.length) nodes.push(text.slice(end));
   return nodes;
 }
 

@@ -1,7 +1,8 @@
-// The page: what the client knows, drawn. Frames only mark what changed; drawing happens once per animation frame.
+// The page: what the client knows, drawn. Frames only mark what changed; drawing happens once per animation frame, and
+// each time only as much as its budget allows: what is left of a long text follows in the next frames.
 
 import { HubbubClient, isLive, randomId } from "./client.js";
-import { MarkdownView } from "./markdown.js";
+import { Budget, TextView } from "./textview.js";
 
 const $ = (id) => document.getElementById(id);
 const stickDistance = 80;
@@ -11,10 +12,11 @@ const welcomeName = "Welcome";
 
 const client = new HubbubClient(socketAddress(), storedUser());
 const { state } = client;
-window.hubbub = { state };
+window.hubbub = { state, get isDrawn() { return drawTimer === null && dirty.size === 0 && left.length === 0; } };
 
 const views = new Map(); // exchange_id to what is drawn of it
 const dirty = new Set();
+const left = []; // What is still to be taken away of rooms that were left.
 let isStuck = true;
 let lastScrollTop = 0;
 let drawTimer = null;
@@ -54,21 +56,64 @@ function draw() {
   drawTimer = null;
   if (listNeedsDrawing) drawRooms();
   listNeedsDrawing = false;
-  for (const exchange of dirty) drawExchange(exchange);
-  dirty.clear();
+  const place = isStuck ? null : placeOfReading();
+  const budget = new Budget();
+  drawExchanges(budget);
+  takeAway(budget);
+  if (dirty.size > 0 || left.length > 0) schedule();
   drawControls();
-  if (isStuck) $("scroller").scrollTop = $("scroller").scrollHeight;
+  if (isStuck) scrollToEnd();
+  else if (place?.element.isConnected) $("scroller").scrollTop += topOf(place.element) - place.top;
   $("latest").hidden = isStuck || !state.room;
+}
+
+/** The newest first: they are what a person looks at. */
+function drawExchanges(budget) {
+  for (const exchange of [...dirty].reverse()) {
+    if (budget.isSpent) break;
+    if (drawExchange(exchange, budget)) dirty.delete(exchange);
+  }
+}
+
+const topOf = (element) => element.getBoundingClientRect().top;
+const scrollToEnd = () => $("scroller").scrollTo(0, $("scroller").scrollHeight);
+
+/** The first exchange on the screen and where it stands: it stays there whatever is drawn above it. */
+function placeOfReading() {
+  const top = topOf($("scroller"));
+  const element = [...$("exchanges").children].find((each) => each.getBoundingClientRect().bottom > top);
+  return element && { element, top: topOf(element) };
 }
 
 function drawWholeRoom() {
   views.clear();
   dirty.clear();
-  $("exchanges").replaceChildren();
+  leaveConversation();
+  $("earlier").hidden = true;
   for (const exchange of state.room?.exchanges ?? []) dirty.add(exchange);
   drawPending();
   isStuck = true;
   schedule();
+}
+
+/** Hides the conversation and puts an empty one in its place; long texts are too much to remove in one task. */
+function leaveConversation() {
+  const conversation = $("exchanges");
+  conversation.after(conversation.cloneNode(false));
+  conversation.removeAttribute("id");
+  conversation.hidden = true;
+  left.push({ conversation, parts: [...conversation.querySelectorAll(".part")] });
+  takeAway(new Budget());
+}
+
+function takeAway(budget) {
+  while (left.length > 0) {
+    const { conversation, parts } = left[0];
+    while (parts.length > 0 && !budget.isSpent) parts.pop().remove();
+    if (parts.length > 0) return;
+    conversation.remove();
+    left.shift();
+  }
 }
 
 function drawControls() {
@@ -78,7 +123,8 @@ function drawControls() {
   $("room-name").textContent = name;
   document.title = name === "Hubbub" ? name : `${name} · Hubbub`;
   $("room-actions").hidden = !room?.info;
-  $("earlier").hidden = !room?.nextBefore;
+  if (room?.nextBefore) $("earlier").hidden = false;
+  else if (dirty.size === 0) $("earlier").hidden = true; // Not before what it loaded: what is read would jump.
   $("greeting").hidden = !isEmpty;
   $("stop").hidden = !room?.exchanges.some(isLive);
   $("send").disabled = !room || $("composer-text").value.trim() === "";
@@ -122,52 +168,75 @@ function viewOf(exchange) {
   element.dataset.exchange = exchange.exchange_id;
   const answer = fromTemplate("answer-template");
   element.append(answer);
-  const view = { element, answer, messages: 0, markdown: new MarkdownView(answer.querySelector(".text")) };
+  const part = (name) => answer.querySelector(`.${name}`);
+  const view = {
+    element, answer, author: part("author"), status: part("status"), again: part("again"), messages: 0,
+    events: part("events"), eventsSeen: 0, reasoning: part("reasoning"),
+    reasoningText: new TextView(answer.querySelector(".reasoning div"), false), text: new TextView(part("text"), true),
+  };
   views.set(exchange.exchange_id, view);
   place(view, exchange);
   return view;
 }
 
-/** New exchanges go last, earlier ones before the first one that is drawn and comes after them. */
+/** New exchanges go last, earlier ones before the first one that is drawn and comes after them: whole, or what a person
+ * reads below would be pushed away by and by. */
 function place(view, exchange) {
   const { exchanges } = state.room;
   const following = exchanges.slice(exchanges.indexOf(exchange) + 1).find((later) => views.has(later.exchange_id));
+  view.element.hidden = following !== undefined;
   $("exchanges").insertBefore(view.element, following ? views.get(following.exchange_id).element : null);
 }
 
-function drawExchange(exchange) {
+/** Returns whether all of the exchange is drawn. */
+function drawExchange(exchange, budget) {
   const view = viewOf(exchange);
-  for (const message of exchange.messages.slice(view.messages)) view.answer.before(drawMessage(message));
-  view.messages = exchange.messages.length;
-
-  const { answer } = view;
-  const isStreaming = exchange.status === "streaming";
+  const { answer, again } = view;
+  for (; view.messages < exchange.messages.length && !budget.isSpent; view.messages += 1) {
+    const message = exchange.messages[view.messages];
+    answer.before(drawMessage(message));
+    budget.spend(message.text.length);
+  }
   answer.hidden = !exchange.status;
   answer.setAttribute("aria-busy", String(isLive(exchange)));
-  answer.classList.toggle("streaming", isStreaming);
-  answer.querySelector(".author").textContent = exchange.agent_type ?? "agent";
-  answer.querySelector(".reasoning").hidden = exchange.reasoning === "";
-  answer.querySelector(".reasoning p").textContent = exchange.reasoning;
-  drawEvents(answer.querySelector(".events"), exchange.events);
-  view.markdown.update(exchange.text);
-  drawStatus(answer.querySelector(".status"), exchange);
-  const again = answer.querySelector(".again");
+  answer.classList.toggle("streaming", exchange.status === "streaming");
+  view.author.textContent = exchange.agent_type ?? "agent";
+  drawEvents(view, exchange.events);
+  drawStatus(view.status, exchange);
   again.hidden = isLive(exchange) || !exchange.agent_type;
   again.onclick = () => send(exchange.messages.map((message) => message.text).join("\n"), exchange.exchange_id);
+
+  view.reasoning.hidden = exchange.reasoning === "";
+  view.reasoningText.update(exchange.reasoning);
+  view.text.update(exchange.text);
+  const isTextDrawn = view.reasoningText.draw(budget) && view.text.draw(budget);
+  const isDrawn = isTextDrawn && view.messages === exchange.messages.length;
+  if (isDrawn) view.element.hidden = false;
+  return isDrawn;
 }
 
 function drawMessage({ user_id, role, text }) {
   const message = fromTemplate("message-template");
   message.classList.toggle("own", user_id === state.userId && role === "user");
   message.querySelector(".author").textContent = role === "user" ? user_id : `${user_id} (${role})`;
-  message.querySelector(".said").textContent = text;
+  drawSaid(message, text);
   return message;
 }
 
-function drawEvents(list, events) {
-  const calls = events.filter((event) => event.name && event.type !== "tool-result");
-  list.hidden = calls.length === 0;
-  list.replaceChildren(...calls.map(({ name }) => Object.assign(document.createElement("li"), { textContent: name })));
+/** What people say is short, so it is drawn at once; its parts keep the layout cheap all the same. */
+function drawSaid(message, text) {
+  const view = new TextView(message.querySelector(".said"), false);
+  view.update(text);
+  view.draw(new Budget(Infinity, Infinity));
+}
+
+function drawEvents(view, events) {
+  for (const { type, name } of events.slice(view.eventsSeen)) {
+    if (!name || type === "tool-result") continue;
+    view.events.append(Object.assign(document.createElement("li"), { textContent: name }));
+  }
+  view.eventsSeen = events.length;
+  view.events.hidden = view.events.childElementCount === 0;
 }
 
 function drawStatus(chip, { status, error, finish_reason }) {
@@ -187,7 +256,7 @@ function drawPending() {
   const entries = state.pending.filter((entry) => entry.room_id === state.room?.room_id);
   $("pending").replaceChildren(...entries.map((entry) => {
     const message = fromTemplate("pending-template");
-    message.querySelector(".said").textContent = entry.text;
+    drawSaid(message, entry.text);
     message.querySelector(".status").hidden = !entry.error;
     message.querySelector(".status span").textContent = entry.error ?? "";
     message.querySelector(".retry").onclick = () => client.resend(entry);
@@ -240,11 +309,9 @@ client.addEventListener("pending", () => {
 });
 
 client.addEventListener("earlier", () => {
-  const scroller = $("scroller");
-  const fromBottom = scroller.scrollHeight - scroller.scrollTop;
-  for (const exchange of state.room.exchanges) if (!views.has(exchange.exchange_id)) drawExchange(exchange);
-  drawControls();
-  scroller.scrollTop = scroller.scrollHeight - fromBottom;
+  for (const exchange of state.room.exchanges) if (!views.has(exchange.exchange_id)) dirty.add(exchange);
+  isStuck = false;
+  schedule();
 });
 
 client.addEventListener("gone", ({ detail }) => {
@@ -360,8 +427,10 @@ $("latest").onclick = () => {
   schedule();
 };
 
-// A turned phone or an opened keyboard changes the size; whoever was at the end stays there.
-new ResizeObserver(() => isStuck && $("scroller").scrollTo(0, $("scroller").scrollHeight)).observe($("scroller"));
+// A turned phone, an opened keyboard or a part whose height was a guess changes the size; whoever was at the end stays
+// there.
+const sizeObserver = new ResizeObserver(() => isStuck && scrollToEnd());
+for (const id of ["scroller", "conversation"]) sizeObserver.observe($(id));
 
 // ---- The room list on narrow screens ----
 
