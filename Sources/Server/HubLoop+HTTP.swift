@@ -65,6 +65,9 @@ extension HubLoop {
         socket.deadline = nil
         switch routed {
         case .respond(let response): finish(response, on: socket)
+        case .refused(let cause, let response):
+            refusals.log(cause, request.head, now: loop.now)
+            finish(response, on: socket)
         case .command(let user, let command, _):
             hub.request(command, user: user, from: connectionRef(socket.id), now: now)
         case .webSocket: upgrade(request.head, on: socket, toEcho: false)

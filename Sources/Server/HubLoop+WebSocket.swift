@@ -41,10 +41,11 @@ extension HubLoop {
             return
         }
         let ref = connectionRef(socket.id)
-        let isAllowed = OriginRule.allows(head, origins: context.configuration.origins)
         let connection = hub.opened(ref, user: user, now: now)
         socket.stage = .webSocket(WebSocketStage(receiver: receiver, connection: connection))
-        if !isAllowed { closeWebSocket(socket, .originRefused, "pages of this origin may not connect") }
+        guard !context.router.originRule.allows(head) else { return }
+        refusals.log(.page, head, now: loop.now)
+        closeWebSocket(socket, .originRefused, "this page's origin is not allowed; the hub's --origins may list it")
     }
 
     private static let subprotocol = "hubbub.v1"

@@ -28,6 +28,8 @@ final class HubLoop: LoopHandler {
     private var batch = WriteBatch()
     /// The effects under way; its memory and the hub's take turns.
     private var effects: [Effect] = []
+    /// What was refused for its origin or `Host`.
+    var refusals = RefusalLog()
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
 
     init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {

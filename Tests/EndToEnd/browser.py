@@ -19,13 +19,16 @@ STAGE = "stage: "
 
 
 class Browser:
-    """One browser process with its own profile."""
+    """One browser process with its own profile.
 
-    def __init__(self, profile):
+    `names` are hosts that lead to this machine as 127.0.0.1, whoever else they may belong to; addresses among them."""
+
+    def __init__(self, profile, names=()):
         command = [
             CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-background-timer-throttling",
             "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows", "--no-proxy-server",
+            "--host-resolver-rules=" + ",".join(f"MAP {name} 127.0.0.1" for name in names),
             "--remote-debugging-port=0", f"--user-data-dir={profile}", "--window-size=1100,760", "about:blank",
         ]
         self._process = subprocess.Popen(

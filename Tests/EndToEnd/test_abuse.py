@@ -168,7 +168,7 @@ def test_without_descriptors_those_who_are_there_are_served(start_hub, open_clie
 
 def test_requests_that_never_come_to_an_end(start_hub, connect):
     hub = start_hub(config={"limits": {"request_seconds": REQUEST_SECONDS}})
-    request = b"POST /api/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
+    request = b"POST /api/rooms HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
     with Customer(hub) as customer:
         began = time.monotonic()
         by_the_byte = [connect(hub) for _ in range(100)]
@@ -199,7 +199,7 @@ def test_readers_that_never_read(start_hub, model, open_client, connect):
     room_id = hub.create_room()
     client = open_client(hub)
     client.join(room_id)
-    page = b"GET /page.js HTTP/1.1\r\nHost: a\r\n\r\n"
+    page = b"GET /page.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with Customer(hub) as customer:
         readers = [connect(hub, 4096) for _ in range(30)]
         for connection in readers:
@@ -268,7 +268,7 @@ def test_half_closed_and_reset_connections_leave_nothing(start_hub, connect):
             connection = connect(hub)
             match number % 4:
                 case 0:
-                    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                     connection.shutdown(socket.SHUT_WR)
                     assert read_all(connection).startswith(b"HTTP/1.1 200 ")
                 case 1:
@@ -276,7 +276,7 @@ def test_half_closed_and_reset_connections_leave_nothing(start_hub, connect):
                     connection.shutdown(socket.SHUT_WR)
                     read_all(connection)
                 case 2:
-                    connection.sendall(b"GET /api/rooms?user_id=a HTTP/1.1\r\nHost: a\r\n\r\n")
+                    connection.sendall(b"GET /api/rooms?user_id=a HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             # A reset, also in the midst of an answer.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()

@@ -278,7 +278,7 @@ def test_a_slow_handshake_disturbs_nobody(hub, open_client):
     slow = [RawConnection(hub) for _ in range(50)]
     try:
         for connection in slow:
-            connection.send(b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: webso")
+            connection.send(b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: webso")
         open_client(hub).catch_up()
     finally:
         for connection in slow:

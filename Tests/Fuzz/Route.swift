@@ -4,7 +4,7 @@
 func fuzzRoute(_ input: UnsafeRawBufferPointer) {
     guard let request = parse(input) else { return }
     switch router.route(request, at: now) {
-    case .respond(let response): checkResponse(response, to: request)
+    case .respond(let response), .refused(_, let response): checkResponse(response, to: request)
     case .command(let user, let asked, let render):
         check(UserID.isWellFormed(user.text), "a malformed user")
         checkLimits(of: asked)
@@ -14,7 +14,7 @@ func fuzzRoute(_ input: UnsafeRawBufferPointer) {
     case .webSocket, .webSocketEcho:
         _ = try? WebSocketHandshake(request.head)
         _ = Identity.decide(webSocket: request.head)
-        _ = OriginRule.allows(request.head, origins: router.origins)
+        _ = router.originRule.allows(request.head)
     case .health: break
     }
 }

@@ -34,7 +34,7 @@ public struct Configuration: Sendable {
     public var allowsOpen = false
     /// Whether what many watchers get is sent with io_uring, where the kernel has it.
     public var usesRing = true
-    /// Browser origins beside the hub's own that may open sockets and change things, such as `https://example.org`.
+    /// Browser origins beside the hub's own, such as `https://example.org`; their hosts are names of the hub too.
     public var origins: [String] = []
     /// The agent of a send that names none, in a room that names none.
     public var defaultAgent = Configuration.guideType

@@ -56,7 +56,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .synthetic: "add the agent \"synthetic\" and the frame \"release\", for load tests (off)"
         case .logLevel: "debug, info, warning or error (info)"
         case .defaultAgent: "the agent of a message that names none (guide)"
-        case .origins: "names that web pages may connect from, such as https://example.org (none)"
+        case .origins: "pages that may use the hub, and its own names, such as https://example.org (none)"
         case .allowOpen: "listen beyond this machine WITHOUT authentication (off)"
         case .noRing: "send to each watcher by itself, not to many at once with io_uring (off)"
         }

@@ -20,8 +20,8 @@ enum ChatRoutes {
 
     /// `/api/chat/message` and `/api/chat/stream`, which are one.
     ///
-    /// - Parameter origins: the pages beside the hub's own that may send.
-    static func chat(_ request: HTTPRequest, limits: Limits, origins: [String]) throws(RouteFault) -> Routed {
+    /// - Parameter originRule: which pages may send.
+    static func chat(_ request: HTTPRequest, limits: Limits, originRule: OriginRule) throws(RouteFault) -> Routed {
         let head = request.head
         let isGet = head.method == "GET"
         let fields =
@@ -44,7 +44,7 @@ enum ChatRoutes {
         guard chat.sessionID != nil || (chat.text != nil && chat.lastEventID == nil) else {
             throw RequestFields.wrong("session_id", "be given, unless `query` asks something new")
         }
-        guard !isGet || chat.text == nil || mayBeSent(head, origins: origins) else { throw .originRefused }
+        guard !isGet || chat.text == nil || originRule.maySendByGet(head) else { throw .origin(.hiddenPage) }
         return .chat(chat)
     }
 
@@ -91,14 +91,6 @@ enum ChatRoutes {
     private static func wantsJSON(_ head: HTTPRequestHead) -> Bool {
         let types = head.headers.tokens("Accept").map { $0.prefix { $0 != ";" && $0 != " " }.lowercased() }
         return types.contains("application/json") && !types.contains("text/event-stream")
-    }
-
-    /// A `GET` that sends could be an image on any page. Browsers name its page's origin where they name it at all;
-    /// otherwise they say by `Sec-Fetch-Site` (W3C Fetch Metadata) whether the request comes from another one.
-    private static func mayBeSent(_ head: HTTPRequestHead, origins: [String]) -> Bool {
-        guard head.headers.first("Origin") == nil else { return OriginRule.allows(head, origins: origins) }
-        guard let site = head.headers.first("Sec-Fetch-Site") else { return true }
-        return site == "same-origin" || site == "none"
     }
 }
 

@@ -9,9 +9,8 @@ enum RouteFault: Error, Equatable {
     case unsupportedMediaType
     /// The bytes were no request, or too many.
     case unreadable(HTTPParseError)
-
-    static let originRefused = RouteFault.hub(
-        HubError(.accessDenied, "This page's origin is not allowed here; the hub's --origins may list it."))
+    /// The page behind the request, or the name it was sent to, is not allowed.
+    case origin(OriginRefusal)
 
     var status: Int {
         switch self {
@@ -20,6 +19,7 @@ enum RouteFault: Error, Equatable {
         case .methodNotAllowed: 405
         case .unsupportedMediaType: 415
         case .unreadable(let error): error.status
+        case .origin(let refusal): refusal.status
         }
     }
 
@@ -36,6 +36,8 @@ enum RouteFault: Error, Equatable {
             case 501: ErrorCode.notImplemented.rawValue
             default: ErrorCode.validationError.rawValue
             }
+        case .origin(.host): "MISDIRECTED_REQUEST"
+        case .origin(.page), .origin(.hiddenPage): ErrorCode.accessDenied.rawValue
         }
     }
 
@@ -46,6 +48,7 @@ enum RouteFault: Error, Equatable {
         case .methodNotAllowed(let allow): "This path allows \(allow.joined(separator: ", "))."
         case .unsupportedMediaType: "The body must be JSON, with `Content-Type: application/json`."
         case .unreadable(let error): "The request cannot be read: \(error.reason)."
+        case .origin(let refusal): refusal.message
         }
     }
 
@@ -57,7 +60,7 @@ enum RouteFault: Error, Equatable {
             let milliseconds = error.retryAfterMilliseconds ?? 1000
             return ["Retry-After": String(max(1, (milliseconds + 999) / 1000))]
         case .methodNotAllowed(let allow): return ["Allow": allow.joined(separator: ", ")]
-        case .noSuchRoute, .unsupportedMediaType, .unreadable: return [:]
+        case .noSuchRoute, .unsupportedMediaType, .unreadable, .origin: return [:]
         }
     }
 }

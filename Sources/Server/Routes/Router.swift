@@ -4,6 +4,8 @@ import Wire
 /// What a request turned out to be.
 enum Routed {
     case respond(HTTPResponse)
+    /// A refusal that the shell logs too: for the page behind the request, or the name it was sent to.
+    case refused(OriginRefusal, HTTPResponse)
     /// The shell asks the hub, then lets the rendering make the response.
     case command(user: UserID, request: ClientRequest, render: RouteRendering)
     /// `GET /ws`.
@@ -19,8 +21,8 @@ enum Routed {
 /// Decides what a request asks for. Pure: no socket, no hub, no clock.
 struct Router: Sendable {
     let assets: Assets
-    /// Browser origins beside the hub's own that may change things.
-    var origins: [String] = []
+    /// Which pages may use the hub, and by which names.
+    let originRule: OriginRule
     /// Whether `/ws/echo` exists.
     var offersDiagnostics = false
     let limits: Limits
@@ -29,7 +31,7 @@ struct Router: Sendable {
         assets: Assets, origins: [String] = [], offersDiagnostics: Bool = false, limits: Limits = Limits()
     ) {
         self.assets = assets
-        self.origins = origins
+        originRule = OriginRule(origins)
         self.offersDiagnostics = offersDiagnostics
         self.limits = limits
     }
@@ -43,20 +45,23 @@ struct Router: Sendable {
         } catch {
             var refusal = Envelope.refusal(error, at: now, path: request.head.path)
             if case .deprecatedRooms = endpoint(request.segments) { refusal.deprecate(.rooms) }
+            if case .origin(let cause) = error { return .refused(cause, refusal) }
             return .respond(refusal)
         }
     }
 
     private func routed(_ request: HTTPRequest) throws(RouteFault) -> Routed {
-        guard let endpoint = endpoint(request.segments) else { throw .noSuchRoute }
+        let found = endpoint(request.segments)
+        if found?.isProbe != true, let host = originRule.foreignHost(of: request.head) { throw .origin(.host(host)) }
+        guard let endpoint = found else { throw .noSuchRoute }
         let method = request.head.method
         if method == "OPTIONS" {
             let allow = endpoint.methods.joined(separator: ", ")
             return .respond(HTTPResponse(status: 204, headers: ["Allow": allow]))
         }
         guard endpoint.methods.contains(method) else { throw .methodNotAllowed(allow: endpoint.methods) }
-        guard ["GET", "HEAD"].contains(method) || OriginRule.allows(request.head, origins: origins) else {
-            throw .originRefused
+        guard ["GET", "HEAD"].contains(method) || originRule.allows(request.head) else {
+            throw .origin(.page)
         }
         switch endpoint {
         case .root: return .respond(root(request.head))
@@ -70,7 +75,7 @@ struct Router: Sendable {
         case .sessionReset(let sessionID): return try SessionRoutes.reset(sessionID, request)
         case .sessionStop(let sessionID): return try SessionRoutes.stop(sessionID, request)
         case .sessionHistory(let sessionID): return try SessionRoutes.clearHistory(sessionID, request)
-        case .chat: return try ChatRoutes.chat(request, limits: limits, origins: origins)
+        case .chat: return try ChatRoutes.chat(request, limits: limits, originRule: originRule)
         case .chatHistory: return try ChatRoutes.history(request)
         case .deprecatedRooms: return try RoomRoutes.deprecatedRooms(request)
         case .webSocket: return .webSocket
@@ -170,6 +175,9 @@ private enum Endpoint {
         default: nil
         }
     }
+
+    /// Probes are asked by whatever name a load balancer has for the hub, and tell nothing.
+    var isProbe: Bool { if case .health = self { true } else { false } }
 
     var methods: [String] {
         switch self {
