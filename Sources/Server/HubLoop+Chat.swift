@@ -117,12 +117,12 @@ extension HubLoop {
     func beginEvents(on socket: Socket, _ chat: ChatExchange) {
         chat.step = .watching
         socket.deadline = nil
-        guard !chat.request.wantsJSON, !chat.hasBegun else { return }
+        guard !chat.request.wantsJSON, !chat.hasBegun, case .http(let stage) = socket.stage else { return }
         chat.hasBegun = true
         // Ends with the connection: no chunk framing around the events.
-        let head = HTTPResponseWriter.streamHead(
-            ChatRendering.eventStream, date: now.timestamp, version: .http10, keepAlive: false)
-        send(head + StreamEvent.retry, on: socket)
+        let head = ChatRendering.eventStream.adding(stage.pending?.sharing ?? [:])
+        let bytes = HTTPResponseWriter.streamHead(head, date: now.timestamp, version: .http10, keepAlive: false)
+        send(bytes + StreamEvent.retry, on: socket)
     }
 
     /// The last event was written.

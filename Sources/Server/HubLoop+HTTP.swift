@@ -51,7 +51,9 @@ extension HubLoop {
     }
 
     private func refuse(_ error: HTTPParseError, on socket: Socket, _ stage: HTTPStage) {
-        stage.pending = PendingRequest(rendering: nil, path: "", keepsAlive: false, wantsBody: true)
+        let sharing = stage.parser.head.map(context.router.originRule.sharing(with:)) ?? [:]
+        stage.pending = PendingRequest(
+            rendering: nil, path: "", keepsAlive: false, wantsBody: true, sharing: sharing)
         finish(Envelope.refusal(.unreadable(error), at: now.timestamp, path: stage.parser.path ?? ""), on: socket)
     }
 
@@ -61,7 +63,8 @@ extension HubLoop {
         if case .command(_, _, let render) = routed { rendering = render }
         stage.pending = PendingRequest(
             rendering: rendering, path: request.head.path, keepsAlive: request.head.keepAlive && !isDraining,
-            wantsBody: request.head.method != "HEAD")
+            wantsBody: request.head.method != "HEAD",
+            sharing: context.router.originRule.sharing(with: request.head))
         socket.deadline = nil
         switch routed {
         case .respond(let response): finish(response, on: socket)
@@ -127,8 +130,8 @@ extension HubLoop {
         socket.closesWhenSent = !pending.keepsAlive
         send(
             HTTPResponseWriter.response(
-                response.head, body: response.body, date: now.timestamp, keepAlive: pending.keepsAlive,
-                isHead: !pending.wantsBody),
+                response.head.adding(pending.sharing), body: response.body, date: now.timestamp,
+                keepAlive: pending.keepsAlive, isHead: !pending.wantsBody),
             on: socket)
     }
 

@@ -57,6 +57,8 @@ struct PendingRequest {
     let path: String
     let keepsAlive: Bool
     let wantsBody: Bool
+    /// What lets the page behind the request read the answer.
+    let sharing: HTTPHeaders
     /// A chat request takes several steps.
     var chat: ChatExchange?
     /// A probe waits for the store.

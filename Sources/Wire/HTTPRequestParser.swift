@@ -23,6 +23,8 @@ public struct HTTPRequestParser: Sendable {
     private var failure: HTTPParseError?
     /// The path of the request whose line was read last, until it ends; also of one that was refused.
     public private(set) var path: String?
+    /// The head of the request whose body is being read, until it ends; also where the body was refused.
+    public private(set) var head: HTTPRequestHead?
 
     /// A parser before its first request.
     public init(limits: HTTPLimits = HTTPLimits()) {
@@ -46,6 +48,7 @@ public struct HTTPRequestParser: Sendable {
             var rest = bytes
             while !rest.isEmpty {
                 if body == nil, let head = try nextHead(&rest) {
+                    self.head = head
                     body = try HTTPBodyReader(head.isChunked ? .chunked : .length(head.contentLength ?? 0), limits)
                     sink(.head(head))
                 }
@@ -53,6 +56,7 @@ public struct HTTPRequestParser: Sendable {
                 if let body, body.isEnded {
                     startRequest()
                     path = nil
+                    head = nil
                     sink(.end)
                     break
                 }

@@ -107,6 +107,50 @@ def test_a_name_that_was_pointed_here_reads_nothing(hub, open_page):
     assert 'host="rebound.example:' in hub.stderr
 
 
+@needs_browser
+def test_a_listed_page_reads_and_sends(start_hub, model, site, open_page):
+    hub = start_hub("--origins", f"http://friend.example:{site.port}", config=model.config())
+    window = open_page("friend.example")
+
+    def ask(method, path, body=None):
+        """Status, `Location` and body as the page's script sees them."""
+        options = {"method": method} | ({} if body is None else {
+            "body": json.dumps(body), "headers": {"Content-Type": "application/json", "Authorization": "Bearer t"}})
+        return window.evaluate(
+            f"fetch('{hub.url}{path}', {json.dumps(options)})"
+            ".then(async (answer) => [answer.status, answer.headers.get('Location'), await answer.json()])")
+
+    status, location, body = ask("POST", "/api/rooms", {"user_id": "bob", "room_name": "Shared"})
+    assert status == 201 and location == f"/api/rooms/{body['data']['room_id']}"
+    assert ask("PATCH", location, {"user_id": "bob", "room_name": "Renamed"})[0] == 200
+    assert ask("GET", location)[2]["data"]["room_name"] == "Renamed"
+    status, _, body = ask("GET", "/api/rooms/room_none")
+    assert status == 404 and body["error_code"] == "NOT_FOUND"
+    window.evaluate(f"""(() => {{
+        window.events = [];
+        const source = new EventSource("{hub.url}/api/chat/message?user_id=bob&query=Hello");
+        source.onmessage = (event) => events.push(JSON.parse(event.data));
+    }})()""")
+    call = model.next_call()
+    assert call.question == "Hello"
+    call.say("Hi")
+    call.finish()
+    window.wait("events.at(-1)?.status === 'completed'")
+    assert window.evaluate("events.map((event) => event.content ?? '').join('')") == "Hi"
+
+
+@needs_browser
+def test_an_unlisted_page_reads_and_changes_nothing(start_hub, model, site, open_page):
+    hub = start_hub("--origins", f"http://friend.example:{site.port}", config=model.config())
+    room_id = hub.create_room("alice", name="Mine")
+    window = open_page("stranger.example")
+    for options in ("{}", "{method: 'DELETE'}", "{method: 'POST', body: '{}'}", "{headers: {'Hubbub-Send': '1'}}"):
+        for path in (f"/api/rooms/{room_id}?user_id=alice", "/api/chat/message?user_id=alice&query=Hello"):
+            assert window.evaluate(
+                f"fetch('{hub.url}{path}', {options}).then(() => 'read', (error) => error.name)") == "TypeError"
+    assert hub.ask("GET", f"/api/rooms/{room_id}")["room_name"] == "Mine" and not model.has_calls
+
+
 # The same without a browser.
 
 
@@ -133,6 +177,24 @@ def test_hundreds_of_refusals_are_a_line_a_second(hub):
         assert hub.http.get("/", headers={"Host": "chat.example"}).status_code == 421
     lines = [line for line in hub.stderr.splitlines() if " refused " in line]
     assert 1 <= len(lines) < 50
+
+
+def test_errors_of_every_kind_are_shared_with_listed_pages(start_hub):
+    hub = start_hub("--origins", "https://chat.example")
+    cases = [
+        ("GET", "/api/nothing", {}, 404), ("PUT", "/api/rooms", {}, 405), ("POST", "/api/rooms", {"json": []}, 400),
+        ("POST", "/api/rooms", {"content": "x", "headers": {"Content-Type": "text/plain"}}, 415),
+        ("POST", "/api/rooms", {"content": b"x" * (1 << 20) + b"x"}, 413), ("GET", "/api/health", {}, 200),
+        ("GET", "/api/rooms", {"headers": {"Host": "other.example"}}, 421),
+        ("GET", "/api/session/session_none", {}, 404), ("OPTIONS", "/api/rooms", {}, 204),
+    ]
+    for method, path, options, status in cases:
+        for origin, allowed in (("https://chat.example", "https://chat.example"), ("https://evil.example", None)):
+            headers = options.get("headers", {}) | {"Origin": origin}
+            response = hub.http.request(method, path, **options | {"headers": headers})
+            assert response.headers.get("access-control-allow-origin") == allowed, (method, path)
+            assert response.headers.get("vary") == "Origin"
+            assert response.status_code == (status if allowed or method == "GET" else response.status_code)
 
 
 def test_every_documented_operation_but_a_probe_answers_421_to_a_foreign_name(hub):

@@ -162,11 +162,49 @@ private let router = Router(assets: Assets(), origins: [friend, "http://hub.exam
         #expect(!router.originRule.maySendByGet(silent.head))
     }
 
+    // MARK: - Other pages
+
+    @Test(
+        arguments: [
+            ("/api/rooms", friend, friend), ("/api/rooms", "https://FRIEND.example", "https://FRIEND.example"),
+            ("/api/nothing", friend, friend), ("/%61pi/rooms", friend, friend),
+            ("/api/rooms", "https://evil.example", nil), ("/api/rooms", "null", nil), ("/api/rooms", nil, nil),
+            ("/api/rooms", "http://127.0.0.1:8080", nil), ("/page.js", friend, nil), ("/ws", friend, nil),
+        ] as [(String, String?, String?)])
+    func onlyListedPagesReadAnswersOfTheAPI(path: String, origin: String?, allowed: String?) throws {
+        let head = try request("GET", path, headers: origin.map { [("Origin", $0)] } ?? []).head
+        let headers = router.originRule.sharing(with: head)
+        #expect(headers.first("Access-Control-Allow-Origin") == allowed)
+        #expect(headers.first("Vary") == (path.contains("pi/") ? "Origin" : nil))
+        #expect((headers.first("Access-Control-Expose-Headers") != nil) == (allowed != nil))
+        #expect(OriginRule().sharing(with: head).fields.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            (friend, "PATCH", "GET, HEAD, PATCH, DELETE, OPTIONS"), (friend, nil, nil),
+            ("https://evil.example", "PATCH", nil), (nil, "PATCH", nil),
+        ] as [(String?, String?, String?)])
+    func aPreflightSaysWhatAListedPageMayAsk(origin: String?, method: String?, methods: String?) throws {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", method)]
+            .compactMap { name, value in value.map { (name, $0) } }
+        let routed = router.route(try request("OPTIONS", "/api/rooms/room_1", headers: headers), at: noon)
+        guard case .respond(let response) = routed else { throw HTTPParseError(500, "no answer") }
+        let given = response.head.headers
+        #expect(response.head.status == 204 && given.first("Allow") != nil)
+        #expect(given.first("Access-Control-Allow-Methods") == methods)
+        #expect(
+            given.first("Access-Control-Allow-Headers")
+                == methods.map { _ in "Content-Type, Last-Event-ID, Authorization" })
+        #expect(given.first("Access-Control-Max-Age") == methods.map { _ in "7200" })
+    }
+
     /// Compared by canonical equivalence, these marks would have to be put in order.
     @Test func aLongOriginIsComparedByItsBytes() throws {
         let marks = String(repeating: "\u{301}\u{323}", count: 7_000)
         for name in ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Referer"] {
             let head = try request("GET", "/api/rooms", headers: [(name, friend + marks)]).head
+            #expect(router.originRule.sharing(with: head).first("Access-Control-Allow-Origin") == nil)
             #expect(router.originRule.maySendByGet(head) == ["Sec-Fetch-Mode", "Referer"].contains(name))
         }
     }

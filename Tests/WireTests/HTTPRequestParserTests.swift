@@ -145,6 +145,17 @@ struct HTTPRequestParserTests {
         #expect(parser.path == "/c")
     }
 
+    @Test func knowsTheHeadOfABodyThatIsRefused() {
+        var parser = HTTPRequestParser()
+        func receive(_ text: String) { _ = try? bytes(text).withUnsafeBytes { try parser.receive($0) { _ in } } }
+        receive("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+        #expect(parser.head?.path == "/a")
+        receive("x")
+        #expect(parser.head == nil, "it has ended")
+        receive("POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n")
+        #expect(parser.head?.path == "/b")
+    }
+
     @Test func stopsAfterTheEndOfARequest() throws {
         var parser = HTTPRequestParser()
         let request = bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n")

@@ -37,3 +37,12 @@ enum Health {
         return JSONValue.object(body).compact
     }
 }
+
+extension HTTPResponseHead {
+    /// The head with further lines.
+    func adding(_ headers: HTTPHeaders) -> HTTPResponseHead {
+        var head = self
+        for (name, value) in headers.fields { head.headers.add(name, value) }
+        return head
+    }
+}

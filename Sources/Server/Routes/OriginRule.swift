@@ -1,6 +1,6 @@
 import Wire
 
-/// Which web pages may open sockets and change things, and by which names the hub is known.
+/// Which web pages may open sockets, change things and read answers, and by which names the hub is known.
 ///
 /// Browsers send `Origin` with every WebSocket and every unsafe request, and let any page open a socket anywhere. In
 /// open mode on loopback this check is all that stands between a visited page and the hub. `Origin` alone does not
@@ -62,11 +62,14 @@ struct OriginRule: Sendable {
     /// The hub's own page is known by `Host`, but only where that is an address or `localhost`: a name proves nothing,
     /// because whoever owns one can point it at this machine. Names are to be listed.
     private func isAllowed(_ origin: String, _ head: HTTPRequestHead) -> Bool {
-        guard Self.isASCII(origin) else { return false }
+        if isListed(origin) { return true }
+        guard HostName(head.host).isAddress, Self.isASCII(origin) else { return false }
         let (origin, host) = (origin.lowercased(), head.host.lowercased())
-        if origins.contains(origin) { return true }
-        guard HostName(host).isAddress else { return false }
         return origin == "http://" + host || origin == "https://" + host
+    }
+
+    private func isListed(_ origin: String) -> Bool {
+        Self.isASCII(origin) && origins.contains(origin.lowercased())
     }
 
     private static func hosts(of head: HTTPRequestHead) -> [String] {
@@ -85,5 +88,36 @@ struct OriginRule: Sendable {
 
     private static func isSame(_ value: String, _ word: StaticString) -> Bool {
         word.withUTF8Buffer { value.utf8.elementsEqual($0) }
+    }
+}
+
+// MARK: - Reading from other pages
+
+// The CORS protocol of the Fetch standard: what a browser wants to see before a page of another origin may read an
+// answer, or ask with more than a form could.
+extension OriginRule {
+    /// What lets a page of a listed origin read the answer, be it a refusal.
+    ///
+    /// `Vary` for every request, since what a cache keeps for one page is not for another.
+    func sharing(with head: HTTPRequestHead) -> HTTPHeaders {
+        guard !origins.isEmpty, head.path.utf8.starts(with: "/api/".utf8) else { return [:] }
+        guard let origin = head.headers.first("Origin"), isListed(origin) else { return ["Vary": "Origin"] }
+        return [
+            "Vary": "Origin", "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": "Location, Retry-After, Deprecation, Sunset, Link",
+        ]
+    }
+
+    /// What an allowed page may ask, for its browser's preflight.
+    func preflight(_ head: HTTPRequestHead, methods: [String]) -> HTTPHeaders {
+        guard head.headers.first("Access-Control-Request-Method") != nil,
+            sharing(with: head).first("Access-Control-Allow-Origin") != nil
+        else { return [:] }
+        return [
+            "Access-Control-Allow-Methods": methods.joined(separator: ", "),
+            "Access-Control-Allow-Headers": "Content-Type, Last-Event-ID, Authorization",
+            // Two hours; no browser keeps it longer than a day.
+            "Access-Control-Max-Age": "7200",
+        ]
     }
 }

@@ -55,10 +55,7 @@ struct Router: Sendable {
         if found?.isProbe != true, let host = originRule.foreignHost(of: request.head) { throw .origin(.host(host)) }
         guard let endpoint = found else { throw .noSuchRoute }
         let method = request.head.method
-        if method == "OPTIONS" {
-            let allow = endpoint.methods.joined(separator: ", ")
-            return .respond(HTTPResponse(status: 204, headers: ["Allow": allow]))
-        }
+        if method == "OPTIONS" { return .respond(options(endpoint.methods, request.head)) }
         guard endpoint.methods.contains(method) else { throw .methodNotAllowed(allow: endpoint.methods) }
         guard ["GET", "HEAD"].contains(method) || originRule.allows(request.head) else {
             throw .origin(.page)
@@ -82,6 +79,12 @@ struct Router: Sendable {
         case .webSocketEcho: return .webSocketEcho
         case .health(let probe): return .health(probe)
         }
+    }
+
+    private func options(_ methods: [String], _ head: HTTPRequestHead) -> HTTPResponse {
+        var response = HTTPResponse(status: 204, headers: ["Allow": methods.joined(separator: ", ")])
+        response.head = response.head.adding(originRule.preflight(head, methods: methods))
+        return response
     }
 
     private func endpoint(_ segments: [Substring]) -> Endpoint? {
