@@ -6,10 +6,7 @@ extension Room {
     func update(_ change: RoomChange, _ command: Command) {
         var changed = edits.last ?? record
         if let name = change.name { changed.name = name }
-        for (key, value) in change.metadata?.members ?? [] {
-            // A bare `nil` would be JSON's null here, and be kept.
-            changed.metadata[key] = value.isNull ? Optional.none : value
-        }
+        if let metadata = change.metadata { changed.metadata.merge(metadata) }
         guard JSONValue.object(changed.metadata).compact.count <= Limits.metadataBytesMax else {
             let error = HubError(
                 .validationError, "`metadata` may have \(Limits.metadataBytesMax) bytes once it is merged")

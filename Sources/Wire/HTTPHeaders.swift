@@ -1,4 +1,7 @@
 /// Header fields in the order in which they came; names in any case (RFC 9110 section 5).
+///
+/// What is read is ASCII: no field that is read here has a meaning for other bytes, which the RFC calls opaque, and
+/// strings of ASCII are compared by their bytes.
 public struct HTTPHeaders: Sendable {
     /// The fields; each line for itself.
     public private(set) var fields: [(name: String, value: String)] = []
@@ -50,7 +53,7 @@ public struct HTTPHeaders: Sendable {
         else { throw HTTPParseError(400, "malformed header name") }
         let value = trimmed(line[(colon + 1)...])
         guard value.allSatisfy(isFieldValueByte) else { throw HTTPParseError(400, "control character in a header") }
-        fields.append((String(decoding: line[..<colon], as: UTF8.self), String(decoding: value, as: UTF8.self)))
+        fields.append((String(decoding: line[..<colon], as: UTF8.self), ascii(value)))
     }
 }
 
@@ -59,6 +62,12 @@ extension HTTPHeaders: ExpressibleByDictionaryLiteral {
     public init(dictionaryLiteral fields: (String, String)...) {
         for (name, value) in fields { add(name, value) }
     }
+}
+
+/// The text of ASCII bytes; a question mark stands for each other one.
+private func ascii(_ bytes: ArraySlice<UInt8>) -> String {
+    guard !bytes.allSatisfy({ $0 < 0x80 }) else { return String(decoding: bytes, as: UTF8.self) }
+    return String(decoding: bytes.map { $0 < 0x80 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
 }
 
 /// Without the spaces and tabs at both ends.

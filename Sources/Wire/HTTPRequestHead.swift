@@ -33,7 +33,7 @@ public struct HTTPRequestHead: Sendable {
 
     /// The first value of a parameter.
     public func query(_ name: String) -> String? {
-        query.first { $0.name == name }?.value
+        query.first { $0.name.hasSameBytes(as: name) }?.value
     }
 
     init(_ line: HTTPRequestLine, _ headers: HTTPHeaders) throws(HTTPParseError) {

@@ -1,13 +1,13 @@
 /// The members of a JSON object, in the order in which their keys first came; of equal keys the last value wins.
 ///
-/// Keys compare as Swift strings do: canonically equivalent ones are equal.
+/// Keys compare by their bytes: "é" in one character and "e" with an accent behind it are two keys.
 /// Small objects are searched; from `searchedCountMax` on an index keeps a hostile object from costing quadratic time.
 public struct JSONObject: Sendable {
     static let searchedCountMax = 16
 
     /// The members in order.
     public private(set) var members: [(key: String, value: JSONValue)] = []
-    private var positions: [String: Int] = [:]
+    private var positions: [ExactText: Int] = [:]
 
     /// An object without members.
     public init() {}
@@ -34,8 +34,21 @@ public struct JSONObject: Sendable {
         }
     }
 
+    /// Sets the members of another object; those that are `null` there are removed (RFC 7396, one level deep).
+    public mutating func merge(_ patch: JSONObject) {
+        var removed: Set<ExactText> = []
+        for (key, value) in patch.members {
+            if value.isNull { removed.insert(key.exact) } else { self[key] = value }
+        }
+        // All in one pass: each removal by itself would move all members behind it.
+        guard !removed.isEmpty else { return }
+        members.removeAll { removed.contains($0.key.exact) }
+        index()
+    }
+
     private func position(of key: String) -> Int? {
-        members.count > Self.searchedCountMax ? positions[key] : members.firstIndex { $0.key == key }
+        guard members.count <= Self.searchedCountMax else { return positions[key.exact] }
+        return members.firstIndex { $0.key.hasSameBytes(as: key) }
     }
 
     private mutating func append(_ key: String, _ value: JSONValue) {
@@ -45,7 +58,7 @@ public struct JSONObject: Sendable {
         if members.count == Self.searchedCountMax + 1 {
             index()
         } else if members.count > Self.searchedCountMax {
-            positions[key] = members.count - 1
+            positions[key.exact] = members.count - 1
         }
     }
 
@@ -57,7 +70,7 @@ public struct JSONObject: Sendable {
     private mutating func index() {
         positions.removeAll()
         guard members.count > Self.searchedCountMax else { return }
-        for (position, member) in members.enumerated() { positions[member.key] = position }
+        for (position, member) in members.enumerated() { positions[member.key.exact] = position }
     }
 }
 

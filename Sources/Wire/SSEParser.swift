@@ -86,7 +86,7 @@ public struct SSEParser: Sendable {
         let colon = line.firstIndex(of: UInt8(ascii: ":")) ?? line.endIndex
         var value = line[colon...].dropFirst()
         if value.first == UInt8(ascii: " ") { value = value.dropFirst() }
-        switch String(decoding: line[..<colon], as: UTF8.self) {
+        switch String(decoding: line[..<colon], as: UTF8.self).exact {
         case "data":
             if hasData { data.append(0x0A) }
             hasData = true

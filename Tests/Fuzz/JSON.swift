@@ -95,8 +95,12 @@ private struct FoundationReading {
             guard let theirs = theirs as? [Any], theirs.count == array.count else { return false }
             return zip(array, theirs).allSatisfy { isSame($0, $1) }
         case .object(let object):
-            guard let theirs = theirs as? [String: Any], theirs.count == object.count else { return false }
-            return object.members.allSatisfy { key, value in theirs[key].map { isSame(value, $0) } ?? false }
+            // Its keys are strings: where several of ours are canonically equivalent, it has one, with one's value.
+            let ours = Dictionary(grouping: object.members, by: \.key)
+            guard let theirs = theirs as? [String: Any], theirs.count == ours.count else { return false }
+            return ours.allSatisfy { key, members in
+                theirs[key].map { value in members.contains { isSame($0.value, value) } } ?? false
+            }
         case .bool(let bool): return (theirs as? NSNumber)?.boolValue == bool
         case .int(let int): return (theirs as? NSNumber)?.int64Value == int
         case .double(let double):

@@ -218,6 +218,17 @@ struct HTTPRequestHeadTests {
         #expect(head.query.map { "\($0)=\($1)" } == ["x=1", "y=a b&", "z=", "=e", "x=2", "u=\n"])
     }
 
+    /// Whatever reads a header compares ASCII with ASCII, which costs no more than its length.
+    @Test func readsHeadersAsASCII() throws {
+        let head = try requestHead("GET / HTTP/1.1\r\nHost: h\r\nName: a\u{E9}b\u{301}\r\n\r\n")
+        #expect(head.headers.first("Name") == "a??b??")
+    }
+
+    @Test func findsParametersByTheirBytes() throws {
+        let head = try requestHead("GET /?e%CC%81=1&%C3%A9=2 HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(head.query("\u{E9}") == "2")
+    }
+
     @Test func prefersTheHostOfTheTarget() throws {
         let head = try requestHead("GET HTTPS://b:2?q=1 HTTP/1.1\r\nHost: a\r\n\r\n")
         #expect(head.host == "b:2" && head.path == "/" && head.query("q") == "1")

@@ -107,6 +107,26 @@ struct JSONObjectTests {
         #expect(object.members.map(\.key) == ["a", "c"] && object["c"] == .null && object["b"] == nil)
     }
 
+    /// As strings they are equal, and to find that out costs the square of the number of accents.
+    @Test(arguments: [0, 20]) func tellsKeysApartByTheirBytes(_ others: Int) throws {
+        var object = JSONObject()
+        for number in 0..<others { object["k\(number)"] = .null }
+        object["\u{E9}"] = 1
+        object["e\u{301}"] = 2
+        #expect(object.count == others + 2 && object["\u{E9}"] == 1 && object["e\u{301}"] == 2)
+        object["e\u{301}"] = nil
+        #expect(object.count == others + 1 && object["\u{E9}"] == 1 && object["e\u{301}"] == nil)
+        let read = try JSONValue(parsing: Array("{\"\u{E9}\":1,\"e\u{301}\":2}".utf8)).object
+        #expect(read?.members.map(\.value) == [1, 2])
+        #expect(["a": "\u{E9}"] as JSONObject != ["a": "e\u{301}"])
+    }
+
+    @Test func mergesWhatAnotherObjectSetsAndRemoves() {
+        var object: JSONObject = ["a": 1, "b": 2, "c": 3]
+        object.merge(["b": nil, "d": 4, "a": 5, "none": nil])
+        #expect(object.members.map(\.key) == ["a", "c", "d"] && object == ["a": 5, "c": 3, "d": 4])
+    }
+
     @Test func equalsAnObjectInAnotherOrder() {
         #expect(["a": 1, "b": 2] as JSONObject == ["b": 2, "a": 1])
         #expect(["a": 1, "b": 2] as JSONObject != ["a": 1, "c": 2])
