@@ -1,7 +1,11 @@
+import Wire
+
 /// Chooses an agent by the words of a message, where neither the message nor its room names one.
 ///
 /// How it works: a keyword is one word or several in a row. The text is cut into words once and each is looked up by
 /// the first words of the keywords, so the number of rules costs next to nothing.
+///
+/// Words compare by their bytes in lower case.
 public struct AgentRouter: Sendable {
     /// Messages with one of these keywords are for this agent.
     public struct Rule: Sendable, Equatable {
@@ -18,17 +22,17 @@ public struct AgentRouter: Sendable {
     }
 
     private struct Keyword {
-        let words: [String]
+        let words: [ExactText]
         let rule: Int
     }
 
     private let agentTypes: [String]
-    private let keywords: [String: [Keyword]]
+    private let keywords: [ExactText: [Keyword]]
 
     /// A router by rules, of which the first that matches counts.
     public init(_ rules: [Rule] = []) {
         agentTypes = rules.map(\.agentType)
-        var keywords: [String: [Keyword]] = [:]
+        var keywords: [ExactText: [Keyword]] = [:]
         for (index, rule) in rules.enumerated() {
             for keyword in rule.keywords {
                 let words = Self.words(of: keyword)
@@ -41,12 +45,12 @@ public struct AgentRouter: Sendable {
 
     /// Letters, digits, underscores and the marks on them make words; everything else separates them. A keyword needs
     /// one.
-    public static func words(of text: String) -> [String] {
+    public static func words(of text: String) -> [ExactText] {
         let isInWord = { (scalar: Unicode.Scalar) -> Bool in
             scalar.properties.isAlphabetic || scalar.properties.numericType != nil || scalar == "_"
                 || scalar.properties.canonicalCombiningClass != .notReordered
         }
-        return text.lowercased().unicodeScalars.split { !isInWord($0) }.map { String($0) }
+        return text.lowercased().unicodeScalars.split { !isInWord($0) }.map { String($0).exact }
     }
 
     func agentType(for text: String) -> String? {

@@ -210,9 +210,10 @@ extension Room {
     /// choice, else the default.
     private func agentType(for request: SendRequest, _ command: Command) -> String? {
         let known = hub.configuration.agentTypes
-        if let wanted = request.agentType { return known.contains(wanted) ? wanted : nil }
-        if let answered = command.regenerated?.agentType, known.contains(answered) { return answered }
-        if let initial = record.metadata["initial_agent"]?.string, known.contains(initial) { return initial }
+        let isKnown = { (name: String) in known.contains { $0.hasSameBytes(as: name) } }
+        if let wanted = request.agentType { return isKnown(wanted) ? wanted : nil }
+        if let answered = command.regenerated?.agentType, isKnown(answered) { return answered }
+        if let initial = record.metadata["initial_agent"]?.string, isKnown(initial) { return initial }
         return hub.configuration.router.agentType(for: request.text) ?? hub.configuration.defaultAgent
     }
 
@@ -364,7 +365,11 @@ extension Room {
 }
 
 extension PendingSend {
-    func isKey(_ key: String, of user: UserID) -> Bool { message.messageID == key && message.userID == user }
+    func isKey(_ key: String, of user: UserID) -> Bool { message.isKey(key, of: user) }
+}
+
+extension MessageRecord {
+    func isKey(_ key: String, of user: UserID) -> Bool { messageID?.exact == key.exact && userID == user }
 }
 
 extension HubError {

@@ -65,14 +65,16 @@ extension Room {
         let running = session.turns.first { !$0.record.messages.isEmpty }?.streamID
         guard let after = request.after else { return running }
         let ended = history.exchanges.filter { $0.sessionID == session.id }.map(\.streamID)
-        guard after.epoch == log.epoch, log.index(after: after.seq) != nil else { return running ?? ended.last }
+        guard after.epoch.hasSameBytes(as: log.epoch), log.index(after: after.seq) != nil else {
+            return running ?? ended.last
+        }
         return log.stream(at: after.seq, of: ended + session.turns.map(\.streamID))
     }
 
     /// The text that a reader has not seen; `nil` if it is not known what it has seen.
     private func rest(of text: [UInt8], of streamID: StreamID, after: LogPosition?) -> ArraySlice<UInt8>? {
         guard let after else { return text[...] }
-        guard after.epoch == log.epoch,
+        guard after.epoch.hasSameBytes(as: log.epoch),
             let offset = log.textOffset(of: streamID, after: after.seq, length: text.count)
         else { return nil }
         return text[offset...]

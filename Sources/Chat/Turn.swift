@@ -132,7 +132,7 @@ extension Turn {
 
     /// Whether a message with this key is part of the turn, stored or on its way.
     func holds(_ key: String, of user: UserID, _ uncommitted: [PendingSend]) -> Bool {
-        record.messages.contains { $0.messageID == key && $0.userID == user }
+        record.messages.contains { $0.isKey(key, of: user) }
             || uncommitted.contains { $0.turn === self && $0.isKey(key, of: user) }
     }
 }

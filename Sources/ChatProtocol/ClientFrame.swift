@@ -162,7 +162,7 @@ public struct JoinRequest: Sendable, Equatable {
 }
 
 /// What a send does when its session is busy.
-public enum BusyPolicy: String, Sendable {
+public enum BusyPolicy: String, Sendable, CaseIterable {
     case queue, reject, interrupt
 }
 

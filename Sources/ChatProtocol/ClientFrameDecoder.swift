@@ -41,7 +41,7 @@ extension ClientFrame {
 extension FrameFields {
     fileprivate func frameType(offersSynthetic: Bool) throws(HubError) -> ClientFrameType {
         let name = try required("type", try string("type"))
-        guard let type = ClientFrameType(rawValue: name), offersSynthetic || type != .release else {
+        guard let type = ClientFrameType(named: name), offersSynthetic || type != .release else {
             let known = ClientFrameType.allCases.filter { offersSynthetic || $0 != .release }
             let names = known.map(\.rawValue).joined(separator: ", ")
             throw HubError(.unknownFrame, "`type` must be one of: \(names).")
@@ -170,7 +170,7 @@ extension FrameFields {
 
     private func busyPolicy() throws(HubError) -> BusyPolicy {
         guard let name = try string("if_busy") else { return .queue }
-        guard let policy = BusyPolicy(rawValue: name) else {
+        guard let policy = BusyPolicy(named: name) else {
             throw wrong("if_busy", "be one of: queue, reject, interrupt")
         }
         return policy

@@ -88,7 +88,7 @@ extension RoomPage {
     public init(limit: Int?, offset: Int?, sortBy: String?) throws(HubError) {
         self.init(limit: try Page.rows(asked: limit), offset: try Page.offset(asked: offset))
         guard let sortBy else { return }
-        guard let order = RoomOrder(rawValue: sortBy) else {
+        guard let order = RoomOrder(named: sortBy) else {
             let names = RoomOrder.allCases.map(\.rawValue).joined(separator: ", ")
             throw HubError(.validationError, "`sort_by` must be one of: \(names).")
         }

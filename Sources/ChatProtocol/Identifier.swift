@@ -1,10 +1,18 @@
-/// A typed identifier: text that cannot be mixed up with another kind's.
+import Wire
+
+/// A typed identifier: text that cannot be mixed up with another kind's, and is compared by its bytes.
 public struct Identifier<Kind>: Hashable, Sendable, CustomStringConvertible {
     /// The identifier as it stands in frames, paths and rows.
     public let text: String
 
     /// Wraps text that was validated, or made by the hub.
     public init(_ text: String) { self.text = text }
+
+    /// Whether both have the same bytes.
+    public static func == (left: Identifier, right: Identifier) -> Bool { left.text.hasSameBytes(as: right.text) }
+
+    /// Hashes the bytes.
+    public func hash(into hasher: inout Hasher) { text.hashBytes(into: &hasher) }
 
     /// The identifier's text.
     public var description: String { text }
@@ -66,7 +74,7 @@ public struct Slot: Hashable, Sendable {
     /// The slot inside a hub-made identifier such as `stream_1a2b…`, or `nil` where there is none.
     public init?(in identifier: String, prefix: String) {
         let text = identifier.utf8
-        guard identifier.hasPrefix(prefix), text.count >= prefix.utf8.count + 4 else { return nil }
+        guard text.starts(with: prefix.utf8), text.count >= prefix.utf8.count + 4 else { return nil }
         let digits = text.dropFirst(prefix.utf8.count).prefix(4)
         guard let value = UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
         else { return nil }

@@ -37,7 +37,7 @@ extension MemberRole {
     public init(decoding object: JSONObject) throws(HubError) {
         let fields = FrameFields(object)
         let name = try fields.required("role", try fields.string("role"))
-        guard let role = MemberRole(rawValue: name) else {
+        guard let role = MemberRole(named: name) else {
             throw fields.wrong("role", "be one of: " + Self.allCases.map(\.rawValue).joined(separator: ", "))
         }
         self = role

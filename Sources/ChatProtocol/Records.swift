@@ -224,6 +224,13 @@ public struct Usage: Sendable, Equatable {
         self.isEstimated = isEstimated
     }
 
+    /// Whether both count the same; the models' names compare by their bytes.
+    public static func == (left: Usage, right: Usage) -> Bool {
+        left.promptTokens == right.promptTokens && left.completionTokens == right.completionTokens
+            && left.totalTokens == right.totalTokens && left.model?.exact == right.model?.exact
+            && left.isEstimated == right.isEstimated
+    }
+
     /// A token per four bytes of text and reasoning.
     public static func estimated(bytes: Int) -> Usage {
         Usage(completionTokens: (bytes + 3) / 4, isEstimated: true)

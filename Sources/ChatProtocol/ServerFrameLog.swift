@@ -198,7 +198,7 @@ extension ServerFrame {
     }
 
     private static func isReserved(_ name: String) -> Bool {
-        switch name {
+        switch name.exact {
         case "type", "room_id", "first_seq", "seq", "stream_id", "offset": true
         default: false
         }

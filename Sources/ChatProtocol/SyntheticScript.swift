@@ -115,7 +115,11 @@ extension SyntheticScript {
     ///
     /// - Throws: if that line is not a JSON object, or a field is unknown or out of its range.
     public init(parsing input: String) throws(SyntheticScriptError) {
-        let line = input.utf8.split(separator: UInt8(ascii: "\n")).last.map(Array.init) ?? []
+        let lineFeed = UInt8(ascii: "\n")
+        let text = Array(input.utf8)
+        let end = (text.lastIndex { $0 != lineFeed } ?? -1) + 1
+        let start = (text[..<end].lastIndex(of: lineFeed) ?? -1) + 1
+        let line = Array(text[start..<end])
         guard let fields = try? JSONValue(parsing: line).object else {
             throw SyntheticScriptError(
                 reason: "the message's last line must be a JSON object, such as {\"tokens\":100}")
@@ -132,7 +136,7 @@ extension SyntheticScript {
             }
             return number
         }
-        switch name {
+        switch name.exact {
         case "seed": seed = UInt64(try whole(0...Int.max))
         case "tokens": tokens = try whole(0...Self.tokensMax)
         case "token_bytes": tokenBytes = try whole(Self.tokenBytesRange)

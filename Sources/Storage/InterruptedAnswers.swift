@@ -35,7 +35,9 @@ extension DatabaseConnection {
     private func messages(of exchange: Int64) throws(SQLiteError) -> [MessageRecord] {
         var messages: [MessageRecord] = []
         try eachMessage(of: exchange) { message, _ in messages.append(message) }
-        let isRepetition = messages.contains { $0.messageID?.hasPrefix(InterruptedAnswer.keyPrefix) == true }
+        let isRepetition = messages.contains { message in
+            message.messageID?.utf8.starts(with: InterruptedAnswer.keyPrefix.utf8) ?? false
+        }
         return isRepetition ? [] : messages
     }
 }

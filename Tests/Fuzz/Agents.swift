@@ -132,7 +132,7 @@ private func checkWords(_ text: String) {
         let quotes = query.utf8.count { $0 == UInt8(ascii: "\"") }
         check(quotes % 2 == 0 && quotes <= 2 * GuideQuery.wordsMax, "a word that could be an operator")
     }
-    check(AgentRouter.words(of: text).allSatisfy { !$0.isEmpty }, "an empty word")
+    check(AgentRouter.words(of: text).allSatisfy { !$0.text.isEmpty }, "an empty word")
     let router = AgentRouter([AgentRouter.Rule(agentType: "billing", keywords: ["invoice", "money back"])])
     check([nil, "billing"].contains(router.agentType(for: text)), "an agent that no rule names")
 }
