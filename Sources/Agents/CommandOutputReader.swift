@@ -55,8 +55,8 @@ struct CommandOutputReader {
     }
 
     private mutating func takeLine(into said: inout [AgentEvent]) throws(CommandError) {
-        let bytes = line
-        line.removeAll(keepingCapacity: true)
+        var bytes: [UInt8] = []
+        swap(&bytes, &line)
         guard bytes.contains(where: { $0 != 0x20 && !(0x09...0x0D).contains($0) }) else { return }
         guard let object = (try? JSONValue(parsing: bytes))?.object else { throw .notAnObject }
         try take(object, into: &said)
@@ -64,7 +64,7 @@ struct CommandOutputReader {
 
     private mutating func take(_ object: JSONObject, into said: inout [AgentEvent]) throws(CommandError) {
         let type = object["type"]?.string
-        switch type {
+        switch type?.exact {
         case "text": try said.append(.text(Array(Self.text("delta", of: object).utf8)))
         case "reasoning": try said.append(.reasoning(Array(Self.text("delta", of: object).utf8)))
         case "tool_call":
@@ -104,7 +104,9 @@ struct CommandOutputReader {
     }
 
     private static func copyRest(of object: JSONObject, to fields: inout JSONObject) {
-        for (name, value) in object.members where name != "type" && fields[name] == nil { fields[name] = value }
+        for (name, value) in object.members where name.exact != "type" && fields[name] == nil {
+            fields[name] = value
+        }
     }
 
     private static func usage(_ object: JSONObject) throws(CommandError) -> Usage {

@@ -9,7 +9,12 @@ import Wire
 /// Source: Anthropic API reference, "Streaming Messages", version 2023-06-01.
 struct MessagesReader: ModelReader {
     /// Errors in a stream after which the same request may succeed.
-    private static let passingErrors = ["overloaded_error", "api_error", "rate_limit_error", "timeout_error"]
+    private static let passingErrors: [ExactText] = [
+        "overloaded_error", "api_error", "rate_limit_error", "timeout_error",
+    ]
+
+    /// The counts of what the model was given.
+    private static let givenCounts = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"]
 
     private(set) var finishReason: String?
     private(set) var usage: Usage?
@@ -38,7 +43,7 @@ struct MessagesReader: ModelReader {
     }
 
     private mutating func take(_ event: JSONObject, into said: inout [AgentEvent]) throws(ModelError) {
-        switch event["type"]?.string {
+        switch event["type"]?.string?.exact {
         case "message_start": takeStart(event["message"]?.object ?? JSONObject())
         case "content_block_start":
             try begin(event["content_block"]?.object ?? JSONObject(), index: event["index"]?.int ?? 0, into: &said)
@@ -77,7 +82,7 @@ struct MessagesReader: ModelReader {
     private mutating func takeStopReason(_ object: JSONObject) {
         guard let reason = object["stop_reason"]?.string, !reason.isEmpty else { return }
         finishReason =
-            switch reason {
+            switch reason.exact {
             case "end_turn": "stop"
             case "max_tokens": "length"
             case "tool_use": "tool_calls"
@@ -87,7 +92,7 @@ struct MessagesReader: ModelReader {
 
     private static func error(_ event: JSONObject) -> ModelError {
         let type = event["error"]?.object?["type"]?.string ?? ""
-        return .reported(ErrorBody.message(of: event) ?? "", mayPass: passingErrors.contains(type))
+        return .reported(ErrorBody.message(of: event) ?? "", mayPass: passingErrors.contains(type.exact))
     }
 }
 
@@ -96,7 +101,7 @@ extension MessagesReader {
     private mutating func begin(
         _ block: JSONObject, index: Int64, into said: inout [AgentEvent]
     ) throws(ModelError) {
-        switch block["type"]?.string {
+        switch block["type"]?.string?.exact {
         case "text": say(block["text"], AgentEvent.text, into: &said)
         case "thinking": say(block["thinking"], AgentEvent.reasoning, into: &said)
         case "tool_use", "server_tool_use":
@@ -114,7 +119,7 @@ extension MessagesReader {
     private mutating func takeDelta(
         _ delta: JSONObject, index: Int64, into said: inout [AgentEvent]
     ) throws(ModelError) {
-        switch delta["type"]?.string {
+        switch delta["type"]?.string?.exact {
         case "text_delta": say(delta["text"], AgentEvent.text, into: &said)
         case "thinking_delta": say(delta["thinking"], AgentEvent.reasoning, into: &said)
         case "input_json_delta" where toolBlock == index:
@@ -144,12 +149,15 @@ extension MessagesReader {
 
     /// What was given counts whole, also the part that came from the server's cache.
     private mutating func takeUsage(_ event: JSONObject) {
-        for (name, count) in event["usage"]?.object?.members ?? [] where count.int != nil { counts[name] = count }
-        let given = ["input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"].map { counts[$0]?.int }
+        let usage = event["usage"]?.object ?? JSONObject()
+        for name in Self.givenCounts + ["output_tokens"] {
+            if let count = usage[name], count.int != nil { counts[name] = count }
+        }
+        let given = Self.givenCounts.map { counts[$0]?.int }
         let prompt = given.contains { $0 != nil } ? given.reduce(0) { $0 &+ ($1 ?? 0) } : nil
         let completion = counts["output_tokens"]?.int
         guard prompt != nil || completion != nil else { return }
-        usage = Usage(
+        self.usage = Usage(
             promptTokens: prompt.map { Int($0) }, completionTokens: completion.map { Int($0) },
             totalTokens: Int((prompt ?? 0) &+ (completion ?? 0)), model: model)
     }

@@ -1,32 +1,25 @@
 /// Makes a stranger's words fit to be shown.
 enum Redaction {
-    /// Longer messages are cut.
+    /// Longer messages are cut, in Unicode scalars.
     static let charactersMax = 300
 
     /// The message on one line, without the secret, at most `charactersMax` long.
+    ///
+    /// No more of the message is looked at than is shown.
     static func publishable(_ message: String, hiding secret: String?) -> String {
-        var scalars = Array(message.unicodeScalars)
-        // Before anything is cut: part of a secret would not be recognised.
-        if let secret, !secret.isEmpty { scalars = replace(Array(secret.unicodeScalars), in: scalars) }
-        let line = scalars.map { $0.properties.generalCategory == .control ? " " : $0 }
-        var text = String.UnicodeScalarView()
-        text.append(contentsOf: line)
-        let characters = String(text)
-        return characters.count <= charactersMax ? characters : characters.prefix(charactersMax - 1) + "…"
-    }
-
-    private static func replace(_ secret: [Unicode.Scalar], in text: [Unicode.Scalar]) -> [Unicode.Scalar] {
-        var result: [Unicode.Scalar] = []
-        var position = 0
-        while position < text.count {
-            if text[position...].starts(with: secret) {
-                result.append("…")
-                position += secret.count
-            } else {
-                result.append(text[position])
-                position += 1
-            }
+        let secret = (secret ?? "").unicodeScalars
+        var rest = message.unicodeScalars[...]
+        var shown: [Unicode.Scalar] = []
+        while shown.count <= charactersMax, let scalar = rest.first {
+            // Before anything is cut: part of a secret would not be recognised.
+            let isSecret = !secret.isEmpty && rest.starts(with: secret)
+            rest = rest.dropFirst(isSecret ? secret.count : 1)
+            let isControl = scalar.properties.generalCategory == .control
+            shown.append(isSecret ? "…" : isControl ? " " : scalar)
         }
-        return result
+        if shown.count > charactersMax { shown[(charactersMax - 1)...] = ["…"] }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: shown)
+        return String(text)
     }
 }

@@ -65,7 +65,7 @@ struct ToolCallCollector {
 
     private func begins(index: Int64?, id: String?, name: String) -> Bool {
         guard let current else { return true }
-        if let id, let currentID = current.id, id != currentID { return true }
+        if let id, let currentID = current.id, id.exact != currentID.exact { return true }
         if let index, let currentIndex = current.index { return index != currentIndex }
         return id == nil && !name.isEmpty
     }

@@ -283,5 +283,8 @@ struct SecrecyTests {
         #expect(shown == String(repeating: "x", count: 295) + "… yy…")
         #expect(shown.count == 300)
         #expect(Redaction.publishable("two\r\nlines", hiding: nil) == "two  lines")
+        // One character to a reader, and a thousand bytes.
+        let marked = "e" + String(repeating: "\u{301}", count: 500)
+        #expect(Redaction.publishable(marked, hiding: nil).unicodeScalars.count == 300)
     }
 }
