@@ -55,27 +55,21 @@ extension HubLoop {
     func receiveWebSocket(_ bytes: UnsafeMutableRawBufferPointer, on socket: Socket) {
         guard case .webSocket(let stage) = socket.stage, !stage.isClosing else { return }
         stage.unansweredPings = 0
+        var arrived: [WebSocketEvent] = []
         do throws(WebSocketError) {
-            try stage.receiver.receive(bytes) { stage.held.append($0) }
+            try stage.receiver.receive(bytes) { arrived.append($0) }
         } catch { stage.fault = error }
+        stage.held = arrived.reversed() + stage.held
         handleHeld(on: socket, stage)
     }
 
     /// Takes from what arrived as much as the hub wants at present.
     private func handleHeld(on socket: Socket, _ stage: WebSocketStage) {
-        var events: [WebSocketEvent] = []
-        swap(&events, &stage.held)
-        var handled = 0
-        while handled < events.count, !stage.isClosing, !stage.connection.isReadingPaused {
-            handle(events[handled], on: socket, stage)
-            handled += 1
+        while !stage.isClosing, !stage.connection.isReadingPaused, let event = stage.held.popLast() {
+            handle(event, on: socket, stage)
         }
-        guard !stage.isClosing else { return }
-        guard handled == events.count else {
-            events.removeFirst(handled)
-            stage.held = events
-            return
-        }
+        if stage.isClosing { stage.held = [] }
+        guard !stage.isClosing, stage.held.isEmpty else { return }
         if let fault = stage.fault { closeWebSocket(socket, fault.closeCode, fault.reason) }
     }
 

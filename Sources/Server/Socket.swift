@@ -69,7 +69,7 @@ struct PendingRequest {
 final class WebSocketStage {
     var receiver: WebSocketReceiver
     let connection: Connection
-    /// What arrived while the hub had enough to do, and the fault behind it.
+    /// What arrived while the hub had enough to do, the next event last, and the fault behind it.
     var held: [WebSocketEvent] = []
     var fault: WebSocketError?
     /// Pings since anything was received.

@@ -25,13 +25,13 @@ struct Asset: Sendable {
 
 /// The files of the page, by path; the page itself is at `/`.
 struct Assets: Sendable {
-    private let assets: [String: Asset]
+    private let assets: [ExactText: Asset]
 
     init(_ assets: [Asset] = []) {
-        self.assets = Dictionary(assets.map { ($0.path, $0) }, uniquingKeysWith: { $1 })
+        self.assets = Dictionary(assets.map { ($0.path.exact, $0) }, uniquingKeysWith: { $1 })
     }
 
-    subscript(path: String) -> Asset? { assets[path] }
+    subscript(path: String) -> Asset? { assets[path.exact] }
 }
 
 extension Asset {

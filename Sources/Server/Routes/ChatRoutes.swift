@@ -59,7 +59,7 @@ enum ChatRoutes {
 
     private static func busyPolicy(_ fields: RequestFields) throws(RouteFault) -> BusyPolicy {
         guard let name = try fields.string("if_busy") else { return .queue }
-        guard let policy = BusyPolicy(rawValue: name) else {
+        guard let policy = BusyPolicy(named: name) else {
             throw RequestFields.wrong("if_busy", "be one of: queue, reject, interrupt")
         }
         return policy
@@ -80,12 +80,14 @@ enum ChatRoutes {
     private static func readLastEventID(_ head: HTTPRequestHead, into chat: inout ChatRequest) throws(RouteFault) {
         guard let text = head.headers.first("Last-Event-ID") ?? head.query("last_event_id"), !text.isEmpty
         else { return }
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard let position = LogPosition(eventID: parts[0]), parts.count == 1 || !parts[1].isEmpty else {
+        let slash = text.utf8.firstIndex(of: UInt8(ascii: "/"))
+        let stream = slash.map { String(text[text.utf8.index(after: $0)...]) }
+        guard let position = LogPosition(eventID: String(text[..<(slash ?? text.endIndex)])), stream?.isEmpty != true
+        else {
             throw RequestFields.wrong("Last-Event-ID", "be the `id` of an event")
         }
         chat.lastEventID = position
-        chat.lastStreamID = parts.count == 1 ? nil : StreamID(parts[1])
+        chat.lastStreamID = stream.map { StreamID($0) }
     }
 
     private static func wantsJSON(_ head: HTTPRequestHead) -> Bool {
@@ -97,9 +99,9 @@ enum ChatRoutes {
 extension LogPosition {
     /// A position as the `id` of an event has it: `<epoch>:<seq>`, before the name of a stream, if there is one.
     init?(eventID text: String) {
-        guard let colon = text.lastIndex(of: ":"), let seq = UInt64(text[text.index(after: colon)...]) else {
-            return nil
-        }
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
+            let seq = UInt64(text[text.utf8.index(after: colon)...])
+        else { return nil }
         let epoch = String(text[..<colon])
         guard (1...Limits.frameIDCharactersMax).contains(epoch.unicodeScalars.count) else { return nil }
         self.init(epoch: epoch, seq: seq)

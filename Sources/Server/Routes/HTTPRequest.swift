@@ -6,9 +6,11 @@ struct HTTPRequest {
     let body: [UInt8]
 
     /// The segments of the path; one slash at the end is not looked at.
-    var segments: [Substring] {
-        var rest = head.path.dropFirst()
-        if rest.hasSuffix("/") { rest.removeLast() }
-        return rest.isEmpty ? [] : rest.split(separator: "/", omittingEmptySubsequences: false)
+    var segments: [ExactText] {
+        let slash = UInt8(ascii: "/")
+        var rest = head.path.utf8.dropFirst()
+        if rest.last == slash { rest.removeLast() }
+        if rest.isEmpty { return [] }
+        return rest.split(separator: slash, omittingEmptySubsequences: false).map { String(Substring($0)).exact }
     }
 }

@@ -87,7 +87,7 @@ struct Router: Sendable {
         return response
     }
 
-    private func endpoint(_ segments: [Substring]) -> Endpoint? {
+    private func endpoint(_ segments: [ExactText]) -> Endpoint? {
         switch segments.count {
         case 0: return .root
         case 1 where segments == ["ws"]: return .webSocket
@@ -95,11 +95,11 @@ struct Router: Sendable {
         case 1 where segments == ["readyz"]: return .health(.ready)
         case 2 where segments == ["ws", "echo"] && offersDiagnostics: return .webSocketEcho
         case 2... where segments[0] == "api": return apiEndpoint(segments[1], segments[2...])
-        default: return assets["/" + segments.joined(separator: "/")].map(Endpoint.asset)
+        default: return assets["/" + segments.map(\.text).joined(separator: "/")].map(Endpoint.asset)
         }
     }
 
-    private func apiEndpoint(_ family: Substring, _ rest: ArraySlice<Substring>) -> Endpoint? {
+    private func apiEndpoint(_ family: ExactText, _ rest: ArraySlice<ExactText>) -> Endpoint? {
         switch (family, rest.count) {
         case ("health", 0): return .health(.detailed)
         case ("rooms", 0): return .rooms
@@ -116,8 +116,8 @@ struct Router: Sendable {
         }
     }
 
-    private func identifier<Kind>(_ segment: Substring) -> Identifier<Kind>? {
-        Identifier<Kind>.isWellFormed(String(segment)) ? Identifier(String(segment)) : nil
+    private func identifier<Kind>(_ segment: ExactText) -> Identifier<Kind>? {
+        Identifier<Kind>.isWellFormed(segment.text) ? Identifier(segment.text) : nil
     }
 
     /// The page for a browser; for a program what runs here, as the orchestrator family's root has it.
@@ -161,7 +161,7 @@ private enum Endpoint {
     case webSocketEcho
     case health(HealthProbe)
 
-    static func session(_ sessionID: SessionID, operation: Substring) -> Endpoint? {
+    static func session(_ sessionID: SessionID, operation: ExactText) -> Endpoint? {
         switch operation {
         case "reset": .sessionReset(sessionID)
         case "stop": .sessionStop(sessionID)
@@ -170,7 +170,7 @@ private enum Endpoint {
         }
     }
 
-    static func chat(_ operation: Substring) -> Endpoint? {
+    static func chat(_ operation: ExactText) -> Endpoint? {
         switch operation {
         case "message", "stream": .chat
         case "history": .chatHistory
