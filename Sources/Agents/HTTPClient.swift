@@ -8,6 +8,9 @@ import Reactor
 /// to close it or start another. So the callbacks only collect: bytes in their transfer, transfers in `touched`. When
 /// libcurl has returned, `settle` hands everything out.
 ///
+/// A transfer takes its share of a turn and is paused; it goes on in a later turn of the loop. What its server sends
+/// meanwhile waits in the kernel, and then at the server.
+///
 /// HTTP/1.1 only: closing a transfer that is under way resets its TCP connection, so the very next token that the model
 /// writes is refused, even if its server never looks whether somebody is still there. A connection whose response was
 /// read to the end is kept for the next request.
@@ -24,6 +27,9 @@ final class HTTPClient {
     private var transfers: [ObjectIdentifier: HTTPTransfer] = [:]
     /// Transfers with bytes to hand out.
     private var touched: [HTTPTransfer] = []
+    /// Transfers that have had their share, and the timer of the turn in which they go on.
+    private var paused: [HTTPTransfer] = []
+    private var resumeTimer: TimerID?
     private var isShutDown = false
 
     init(services: LoopServices) throws(AgentConfigurationError) {
@@ -65,6 +71,8 @@ final class HTTPClient {
         hb_multi_set_callbacks(multi, nil, nil, nil)
         for descriptor in watched { services.unwatch(descriptor) }
         setTimer(milliseconds: -1)
+        resumeTimer.map(services.cancel)
+        paused = []
         curl_multi_cleanup(multi)
     }
 
@@ -94,10 +102,27 @@ final class HTTPClient {
             close(transfer)
             receive(event)
         }
+        resumeSoon()
+    }
+
+    private func resumeSoon() {
+        guard !paused.isEmpty, resumeTimer == nil, !isShutDown else { return }
+        resumeTimer = services.schedule(services.clock()) { [weak self] in self?.resume() }
+    }
+
+    private func resume() {
+        resumeTimer = nil
+        let resumed = paused
+        paused = []
+        for transfer in resumed where !transfer.isClosed { transfer.resume() }
+        settle()
     }
 
     /// From within libcurl: a transfer has received its first bytes since they were last handed out.
     func noteBytes(of transfer: HTTPTransfer) { touched.append(transfer) }
+
+    /// From within libcurl: a transfer has had its share of this turn.
+    func notePause(of transfer: HTTPTransfer) { paused.append(transfer) }
 
     fileprivate func setWatch(_ descriptor: Int32, _ what: Int32) {
         guard what != CURL_POLL_REMOVE else {
@@ -139,8 +164,13 @@ private func socketChanged(
 ) -> Int32 {
     // libcurl's own handles, which have no transfer, close what is idle.
     if let transfer = hb_easy_private(easy) {
-        Unmanaged<HTTPTransfer>.fromOpaque(transfer).takeUnretainedValue().descriptor =
-            what == CURL_POLL_REMOVE ? nil : descriptor
+        let transfer = Unmanaged<HTTPTransfer>.fromOpaque(transfer).takeUnretainedValue()
+        // A paused transfer keeps its socket, though nobody waits for it.
+        if what != CURL_POLL_REMOVE {
+            transfer.descriptor = descriptor
+        } else if !transfer.isPaused {
+            transfer.descriptor = nil
+        }
     }
     Unmanaged<HTTPClient>.fromOpaque(client!).takeUnretainedValue().setWatch(descriptor, what)
     return 0

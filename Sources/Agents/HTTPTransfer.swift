@@ -37,6 +37,12 @@ final class HTTPTransfer {
     static let headerBytesMax = 64 * 1024
     /// A response's body, in bytes: a token of text comes in some 300 bytes of JSON.
     static let bodyBytesMax = 256 * 1024 * 1024
+    /// What one transfer hands out in one turn of the loop, in bytes; the rest waits in the kernel.
+    ///
+    /// That is 349 of the smallest tokens, which take 1 ms to read: no model holds its loop up longer than 5 ms.
+    static let bytesPerTurnMax = 16 * 1024
+    /// What a piece of the body takes of a turn beside its bytes: a server may send single ones.
+    static let pieceOverheadBytes = 16
 
     let easy: UnsafeMutableRawPointer
     let receive: (HTTPEvent) -> Void
@@ -45,9 +51,13 @@ final class HTTPTransfer {
     /// The socket that libcurl waits for.
     var descriptor: Int32?
     private(set) var isClosed = false
+    /// It has had its share of the turn.
+    private(set) var isPaused = false
     private unowned let client: HTTPClient
     private var headerLines: UnsafeMutablePointer<curl_slist>?
     private var received: [UInt8] = []
+    /// What was received, and what its pieces took.
+    private var turnBytes = 0
     private var headerBytes = 0
     private var bodyBytes = 0
 
@@ -80,6 +90,7 @@ final class HTTPTransfer {
     private func setLimits(_ request: HTTPRequest) {
         hb_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         hb_easy_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
+        hb_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.bytesPerTurnMax)
         hb_easy_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         // No proxy from the environment: it would keep the connection to the model open after a cancel.
         hb_easy_set_string(easy, CURLOPT_PROXY, "")
@@ -110,6 +121,7 @@ final class HTTPTransfer {
         guard !isClosed, !received.isEmpty else { return }
         let bytes = received
         received = []
+        turnBytes = 0
         receive(.body(status: hb_easy_status(easy), bytes))
     }
 
@@ -119,12 +131,26 @@ final class HTTPTransfer {
         curl_slist_free_all(headerLines)
     }
 
-    fileprivate func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Goes on after a pause; libcurl may bring what it held back at once.
+    func resume() {
+        isPaused = false
+        curl_easy_pause(easy, CURLPAUSE_CONT)
+    }
+
+    /// Returns how many bytes were taken, as libcurl wants it.
+    fileprivate func takeBody(_ bytes: UnsafeRawBufferPointer) -> Int {
+        // libcurl brings at most `bytesPerTurnMax` at once, its buffer's size, so that the first piece is always taken.
+        guard received.isEmpty || turnBytes + bytes.count <= Self.bytesPerTurnMax else {
+            isPaused = true
+            client.notePause(of: self)
+            return Int(CURL_WRITEFUNC_PAUSE)
+        }
         bodyBytes += bytes.count
-        guard bodyBytes <= Self.bodyBytesMax else { return false }
+        guard bodyBytes <= Self.bodyBytesMax else { return 0 }
         if received.isEmpty { client.noteBytes(of: self) }
         received.append(contentsOf: bytes)
-        return true
+        turnBytes += bytes.count + Self.pieceOverheadBytes
+        return bytes.count
     }
 
     fileprivate func takeHeader(byteCount: Int) -> Bool {
@@ -139,7 +165,7 @@ private func bodyReceived(
     bytes: UnsafeMutablePointer<CChar>?, size: Int, count: Int, transfer: UnsafeMutableRawPointer?
 ) -> Int {
     let transfer = Unmanaged<HTTPTransfer>.fromOpaque(transfer!).takeUnretainedValue()
-    return transfer.takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count)) ? size * count : 0
+    return transfer.takeBody(UnsafeRawBufferPointer(start: bytes, count: size * count))
 }
 
 private func headerReceived(

@@ -84,14 +84,18 @@ final class AgentBench {
     private let events = Lock<[StreamID: [AgentEvent]]>([:])
     private let news = DispatchSemaphore(value: 0)
 
-    /// - Parameter adjust: changes the loop's services, to look at what is scheduled.
+    /// - Parameters:
+    ///   - adjust: changes the loop's services, to look at what is scheduled.
+    ///   - heard: is called on the loop with what is said.
     init(
         _ agents: [AgentConfiguration], library: GuideLibrary? = nil,
-        adjust: @escaping @Sendable (inout LoopServices) -> Void = { _ in }
+        adjust: @escaping @Sendable (inout LoopServices) -> Void = { _ in },
+        heard: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) throws {
         let mailbox = try Mailbox<BenchHandler>()
         let record: @Sendable (StreamID, AgentEvent) -> Void = { [events, news] id, event in
             events.withLock { $0[id, default: []].append(event) }
+            heard(event)
             news.signal()
         }
         thread = try EventLoopThread.start(index: 0, mailbox: mailbox) { loop in
@@ -108,12 +112,14 @@ final class AgentBench {
     convenience init(
         _ server: ScriptedServer, configure: (inout ModelSettings) -> Void = { _ in },
         connector: (ModelSettings) -> AgentConfiguration.Connector = { .openAI($0) },
-        adjust: @escaping @Sendable (inout LoopServices) -> Void = { _ in }
+        adjust: @escaping @Sendable (inout LoopServices) -> Void = { _ in },
+        heard: @escaping @Sendable (AgentEvent) -> Void = { _ in }
     ) throws {
         var settings = ModelSettings(baseURL: server.baseURL, model: "some-model")
         settings.retryDelaySeconds = 0
         configure(&settings)
-        try self.init([AgentConfiguration(agentType: "model", connector: connector(settings))], adjust: adjust)
+        try self.init(
+            [AgentConfiguration(agentType: "model", connector: connector(settings))], adjust: adjust, heard: heard)
     }
 
     func start(_ turns: AgentTurn...) { mailbox.post(.start(turns)) }
