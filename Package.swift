@@ -61,6 +61,7 @@ let package = Package(
         tests("AgentsTests", ["Agents", "Reactor", "Chat", "ChatProtocol", "Wire", "CLinux"]),
         tests("ServerTests", ["Server", "hubbub", "Agents", "Storage", "ChatProtocol", "Wire", "CLinux"]),
         tests("LoadTestTests", ["loadtest", "Chat", "ChatProtocol", "Wire", "CLinux"]),
+        tests("CostTests", ["Server", "Agents", "Chat", "ChatProtocol", "Wire"], exclude: ["Tool"]),
         tests("TidyTests", []),
     ],
     swiftLanguageModes: [.v6]
