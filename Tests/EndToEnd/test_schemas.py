@@ -270,3 +270,43 @@ def test_asyncapi_has_each_frame_once_with_its_schema_and_all_its_references_res
         for side in SIDES for type in types_with_schema(side)}
     assert {name: operation["messages"] for name, operation in document["operations"].items()} == operations
     assert all(operation["action"] == name.partition("-")[0] for name, operation in document["operations"].items())
+
+
+def test_openapi_requires_a_user_exactly_where_the_hub_does(start_hub):
+    document = yaml.safe_load((PROTOCOL / "openapi.yaml").read_text())
+
+    def resolved(value):
+        while "$ref" in value:
+            value = reduce_path(document, value["$ref"])
+        return value
+
+    hub = start_hub()
+    session = hub.open_session("ann")
+    count = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method == "parameters" or not path.startswith("/api/") or path == "/api/health":
+                continue
+            count += 1
+            parameters = [resolved(one) for one in operation.get("parameters", []) + item.get("parameters", [])]
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            schema, body = resolved(content.get("schema", {})), content.get("example")
+            in_query = any(one["name"] == "user_id" and one["in"] == "query" and one.get("required")
+                           for one in parameters)
+            # Chat names its user by the session, and a history needs any one of its filters.
+            if path.startswith("/api/chat/") and path != "/api/chat/rooms":
+                assert not in_query and "user_id" not in schema.get("required", []), (method, path)
+                continue
+            address = path.format(room_id=session["room_id"], session_id=session["session_id"], user_id="ben")
+            body = {name: value for name, value in body.items() if name != "user_id"} if body else None
+            answer = hub.http.request(method, address, json=body)
+            is_required = in_query or "user_id" in schema.get("required", [])
+            wants_user = answer.status_code == 400 and "`user_id`" in answer.text
+            assert wants_user == is_required, (method, path, answer.text)
+    assert count > 15
+
+
+def reduce_path(document, reference):
+    for name in reference.removeprefix("#/").split("/"):
+        document = document[name]
+    return document
