@@ -29,6 +29,10 @@ public struct Limits: Sendable, Equatable {
     public var streamsPerUser = 5
     /// Streams of this node, running and waiting.
     public var streamsPerNode = 500
+    /// Descriptors that stay free for the store, which opens its files anew after a failure.
+    static let storageDescriptors = 32
+    /// Descriptors that an agent takes while it answers: a connection, or a program's input, output and end.
+    static let descriptorsPerStream = 3
     /// Messages that wait in one session.
     public var waitingMessagesPerSession = 16
     /// Sends of one room that storage has not committed yet.
@@ -103,4 +107,10 @@ public struct Limits: Sendable, Equatable {
 
     /// The defaults.
     public init() {}
+
+    /// Of so many descriptors of a process those that connections may not take, so that the store and the agents of
+    /// those who are there still get theirs; at most half.
+    public func reservedDescriptors(of descriptorsMax: Int) -> Int {
+        min(Self.storageDescriptors + streamsPerNode * Self.descriptorsPerStream, descriptorsMax / 2)
+    }
 }

@@ -23,6 +23,9 @@ public final class EventLoop<Handler: LoopHandler> {
     public unowned var handler: Handler!
     /// Whether batches of sends go through io_uring, where the kernel has it.
     public var usesRing = true
+    /// Accepting waits while no descriptor below this is free, so that those from here on are left for files and for
+    /// connections to others. The kernel gives the lowest number that is free.
+    public var acceptedDescriptorsMax = Int32.max
     /// How many connections are open, whichever side opened them.
     public internal(set) var connectionCount = 0
 
@@ -31,6 +34,8 @@ public final class EventLoop<Handler: LoopHandler> {
     var watchers: [Int32: (Interest) -> Void] = [:]
     var listeners: [Int32] = []
     var acceptFailureLoggedAt: UInt64?
+    /// The last connection came so near to `acceptedDescriptorsMax` that the next is not taken without a look.
+    var isNearDescriptorsMax = false
     let receiveArea: UnsafeMutableRawBufferPointer
     /// Made for the first batch that is worth it.
     var ring: SendRing?

@@ -3,6 +3,8 @@ import Glibc
 import Telemetry
 
 private let acceptsPerTurn = 64
+/// Other loops take descriptors too: more than this below the last one they do not take between two of ours.
+private let nearDescriptorsMax: Int32 = 256
 private let exhaustedPauseNanoseconds: UInt64 = 100_000_000
 private let exhaustedLogNanoseconds: UInt64 = 1_000_000_000
 
@@ -54,8 +56,13 @@ extension EventLoop {
     /// Level-triggered: what this turn leaves is reported again.
     private func acceptAll(_ listener: Int32) {
         for _ in 0..<acceptsPerTurn where listeners.contains(listener) {
+            if isNearDescriptorsMax, Socket.lowestFree(beside: listener) >= acceptedDescriptorsMax {
+                return pauseAccepting(listener, SystemError("accept4 within the reserve", errno: EMFILE))
+            }
             switch Socket.accept(listener) {
-            case .connection(let descriptor, let peer): admit(descriptor, peer)
+            case .connection(let descriptor, let peer):
+                isNearDescriptorsMax = descriptor >= acceptedDescriptorsMax - nearDescriptorsMax
+                admit(descriptor, peer)
             case .aborted: continue
             case .noneWaiting: return
             case .exhausted(let code): return pauseAccepting(listener, SystemError("accept4", errno: code))
@@ -72,7 +79,8 @@ extension EventLoop {
         }
     }
 
-    /// Out of descriptors: a level-triggered listener would spin, so it is left alone for a moment.
+    /// Out of descriptors, or of those that connections may have: a level-triggered listener would spin, so it is left
+    /// alone for a moment.
     private func pauseAccepting(_ listener: Int32, _ error: SystemError) {
         if acceptFailureLoggedAt.map({ now - $0 >= exhaustedLogNanoseconds }) ?? true {
             acceptFailureLoggedAt = now

@@ -82,6 +82,14 @@ enum Socket {
         }
     }
 
+    /// The number that the next descriptor would get; the largest there is if there is none.
+    static func lowestFree(beside descriptor: Int32) -> Int32 {
+        let lowest = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard lowest >= 0 else { return Int32.max }
+        close(lowest)
+        return lowest
+    }
+
     /// Starts to connect; how it ended shows in epoll.
     static func connect(_ descriptor: Int32, to address: PeerAddress) throws(SystemError) {
         let result = address.withSocketAddress { Glibc.connect(descriptor, $0, $1) }
