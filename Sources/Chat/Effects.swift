@@ -6,8 +6,9 @@ import Wire
 public enum Effect: Sendable {
     /// Tell another loop.
     case post(loop: Int, HubMessage)
-    /// Ask storage; the result comes back as an event with the same ticket.
-    case storage(StorageRequest, ticket: UInt64)
+    /// Ask storage; the result comes back as an event with the same ticket. With a user, reads are shared out fairly
+    /// among the users; without one it is for the hub itself.
+    case storage(StorageRequest, ticket: UInt64, for: UserID?)
     case startAgent(AgentTurn)
     /// Close the agent's connection; `AgentEvent.ended` answers.
     case cancelAgent(StreamID)
@@ -19,6 +20,8 @@ public enum Effect: Sendable {
     case beginEvents(ConnectionRef)
     /// Answer the HTTP request that a connection waits with.
     case answerHTTP(ConnectionRef, Result<Ack, HubError>)
+    /// A request was refused: worth a line in the log, perhaps.
+    case refused(ErrorCode)
     /// Close a WebSocket of this loop.
     case close(ConnectionRef, WebSocketCloseCode, reason: String)
     /// Stop or go on reading from a WebSocket of this loop.

@@ -61,7 +61,8 @@ extension Hub {
     private func route(_ command: Command) {
         switch command.request {
         case .createRoom(let creation): makeRoom(creation, command)
-        case .listRooms(let page): ask(.listRooms(command.user, page), .answer(command.origin, nil))
+        case .listRooms(let page):
+            ask(.listRooms(command.user, page), .answer(command.origin, nil), for: command.user)
         case .join(let joins):
             for join in joins { forward(command, to: join.roomID) }
         case .getRoom(let roomID), .updateRoom(let roomID, _), .deleteRoom(let roomID), .leave(let roomID),
@@ -120,7 +121,7 @@ extension Hub {
             return forward(.sessionCommand(id, command), by: id.text, prefix: "session_", command)
         }
         guard filter.userID == command.user else { return answer(command.origin, .failure(.notYours), roomID: nil) }
-        ask(.historyPage(filter, limit: limit, offset: offset), .answer(command.origin, nil))
+        ask(.historyPage(filter, limit: limit, offset: offset), .answer(command.origin, nil), for: command.user)
     }
 
     private func makeRoom(_ creation: RoomCreation, _ command: Command) {
@@ -147,16 +148,16 @@ extension Hub {
     // MARK: - Rooms
 
     /// The room, loading it if it is not in memory.
-    private func withRoom(_ id: RoomID, _ body: (Room) -> Void) {
-        let room = rooms[id] ?? load(id)
+    private func withRoom(_ id: RoomID, for user: UserID, _ body: (Room) -> Void) {
+        let room = rooms[id] ?? load(id, for: user)
         touch(room)
         body(room)
     }
 
-    private func load(_ id: RoomID) -> Room {
+    private func load(_ id: RoomID, for user: UserID) -> Room {
         let room = Room(id: id, hub: self)
         rooms[id] = room
-        room.ask(.loadRoom(id, exchangesMax: configuration.limits.snapshotExchangesMax), .head)
+        room.ask(.loadRoom(id, exchangesMax: configuration.limits.snapshotExchangesMax), .head, for: user)
         return room
     }
 
@@ -172,7 +173,7 @@ extension Hub {
     /// Takes a command to its room, which may have to be loaded or found first.
     func perform(_ command: Command, at address: Addressed) {
         switch address {
-        case .room(let roomID): withRoom(roomID) { $0.handle(command) }
+        case .room(let roomID): withRoom(roomID, for: command.user) { $0.handle(command) }
         case .session(let sessionID): perform(command, on: sessionID)
         case .stream(let streamID): cancelStream(streamID, command)
         }
@@ -180,7 +181,7 @@ extension Hub {
 
     private func cancelStream(_ streamID: StreamID, _ command: Command) {
         guard let room = streams[streamID]?.room else {
-            ask(.findStream(streamID), .streamStatus(command.origin))
+            ask(.findStream(streamID), .streamStatus(command.origin), for: command.user)
             return
         }
         touch(room)
@@ -191,10 +192,10 @@ extension Hub {
     private func perform(_ command: Command, on sessionID: SessionID) {
         guard let room = sessionRooms[sessionID] else {
             if case .historyPage(let filter, _, _) = command.request {
-                return ask(.findRoom(of: sessionID), .history(filter, command))
+                return ask(.findRoom(of: sessionID), .history(filter, command), for: command.user)
             }
             wait(command, at: .session(sessionID))
-            return ask(.findSession(sessionID), .session(sessionID, command))
+            return ask(.findSession(sessionID), .session(sessionID, command), for: command.user)
         }
         touch(room)
         room.handle(command)
@@ -204,7 +205,7 @@ extension Hub {
         resume(command, at: .session(sessionID)) {
             switch result {
             case .session(let session?):
-                withRoom(session.roomID) { room in
+                withRoom(session.roomID, for: command.user) { room in
                     room.meet(session)
                     room.handle(command)
                 }
@@ -217,7 +218,7 @@ extension Hub {
     /// A session of no room has no history.
     func roomFound(_ result: StorageResult, _ filter: HistoryFilter, for command: Command) {
         switch result {
-        case .roomOfSession(let roomID?): withRoom(roomID) { $0.handle(command) }
+        case .roomOfSession(let roomID?): withRoom(roomID, for: command.user) { $0.handle(command) }
         case .unavailable: answer(command.origin, .failure(.storageUnavailable), roomID: nil)
         default: answer(command.origin, .success(.historyPage([], total: 0)), roomID: nil)
         }

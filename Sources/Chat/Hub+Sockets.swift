@@ -153,6 +153,7 @@ extension Hub {
     // MARK: - Answers
 
     func deliver(_ result: Result<Ack, HubError>, to origin: Origin, roomID: RoomID?, barrier: Barrier?) {
+        if case .failure(let error) = result { effects.append(.refused(error.code)) }
         switch origin.face {
         case .http: effects.append(.answerHTTP(origin.connection, result))
         case .frame(let id, let type):

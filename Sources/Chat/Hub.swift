@@ -243,8 +243,8 @@ public final class Hub {
         touched.append(room)
     }
 
-    func ask(_ request: StorageRequest, _ waiting: Pending) {
-        effects.append(.storage(request, ticket: nextTicket))
+    func ask(_ request: StorageRequest, _ waiting: Pending, for user: UserID? = nil) {
+        effects.append(.storage(request, ticket: nextTicket, for: user))
         pending[nextTicket] = waiting
         nextTicket += 1
     }

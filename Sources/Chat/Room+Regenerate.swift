@@ -11,7 +11,7 @@ extension Room {
         let running = turns.first { $0.exchangeID == wanted && !$0.record.messages.isEmpty }?.record
         guard let known = running ?? history.exchanges.last(where: { $0.exchangeID == wanted }) else {
             hub.wait(command, at: .room(id))
-            ask(.findExchange(id, wanted), .regenerated(command))
+            ask(.findExchange(id, wanted), .regenerated(command), for: command.user)
             return nil
         }
         var command = command

@@ -34,7 +34,7 @@ extension Room {
         let wanted = sessionID(for: request, command)
         guard sessions.index(of: wanted) != nil else {
             hub.wait(command, at: .room(id))
-            return ask(.findSession(wanted), .sessionOfSend(wanted, command))
+            return ask(.findSession(wanted), .sessionOfSend(wanted, command), for: command.user)
         }
         if let key = request.messageID, let pending = uncommitted.first(where: { $0.isKey(key, of: command.user) }) {
             forgetSession(opened: request)
@@ -336,7 +336,9 @@ extension Room {
     func refuseAfterLookup(_ request: SendRequest, _ command: Command, _ error: HubError) {
         forgetSession(opened: request)
         guard let key = request.messageID else { return refuse(command, error) }
-        ask(.findMessage(id, command.user, messageID: key, text: request.text), .refusal(command, error))
+        ask(
+            .findMessage(id, command.user, messageID: key, text: request.text), .refusal(command, error),
+            for: command.user)
     }
 
     func refuseUnlessStored(_ command: Command, _ error: HubError, _ result: StorageResult) {

@@ -44,7 +44,7 @@ extension Room {
             .context(
                 turn.record.sessionID, agentType: agentType, of: regenerates ? turn.exchangeID : nil,
                 limit: Limits.contextMessagesMax),
-            .context(turn))
+            .context(turn), for: turn.record.userID)
     }
 
     func contextRead(_ turn: Turn, _ result: StorageResult) {
@@ -269,7 +269,8 @@ extension Room {
         }
         if aimed.isEmpty, case .room(_, let key?) = target {
             return ask(
-                .findMessage(id, command.user, messageID: key, text: ""), .cancelledMessage(command.origin))
+                .findMessage(id, command.user, messageID: key, text: ""), .cancelledMessage(command.origin),
+                for: command.user)
         }
         cancel(aimed)
         guard aimed.contains(where: { $0.verdict?.status == .cancelled }) else {

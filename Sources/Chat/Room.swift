@@ -187,9 +187,10 @@ final class Room {
         case .leave: leave(command)
         case .send(let send): self.send(send, command)
         case .cancel(let target): cancel(target, command)
-        case .history(_, let before, let limit): ask(.historyBefore(id, before, limit: limit), .page(command.origin))
+        case .history(_, let before, let limit):
+            ask(.historyBefore(id, before, limit: limit), .page(command.origin), for: command.user)
         case .historyPage(let filter, let limit, let offset):
-            ask(.historyPage(filter, limit: limit, offset: offset), .page(command.origin))
+            ask(.historyPage(filter, limit: limit, offset: offset), .page(command.origin), for: command.user)
         case .openSession: openSession(command)
         case .closeSession(let id), .getSession(let id), .stopSession(let id), .reset(let id, _):
             performOnSession(id, command)
@@ -204,9 +205,9 @@ final class Room {
 
     // MARK: - Storage
 
-    func ask(_ request: StorageRequest, _ awaited: Awaited) {
+    func ask(_ request: StorageRequest, _ awaited: Awaited, for user: UserID? = nil) {
         awaiting += 1
-        hub.ask(request, .room(self, awaited))
+        hub.ask(request, .room(self, awaited), for: user)
     }
 
     func stored(_ result: StorageResult, for awaited: Awaited) {

@@ -22,6 +22,19 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notImplemented = "NOT_IMPLEMENTED"
     case internalError = "INTERNAL_ERROR"
 
+    /// Whether it says that a limit of the hub was hit.
+    public var isLimit: Bool {
+        switch self {
+        case .messageTooLarge, .roomLimitExceeded, .rateLimitExceeded, .queueFull, .streamLimitExceeded, .busy,
+            .capacityExceeded:
+            true
+        case .invalidJSON, .validationError, .unknownFrame, .unauthenticated, .accessDenied, .notFound, .streamActive,
+            .idempotencyConflict, .agentFailed, .agentTimeout, .storageUnavailable, .draining, .notImplemented,
+            .internalError:
+            false
+        }
+    }
+
     /// The HTTP status that carries this code.
     public var httpStatus: Int {
         switch self {

@@ -161,9 +161,9 @@ final class HubLoop: LoopHandler {
     private func perform(_ effect: Effect) {
         switch effect {
         case .post(let index, let message): context.mailboxes[index].post(.hub(message))
-        case .storage(let request, let ticket):
+        case .storage(let request, let ticket, let user):
             let mailbox = loop.mailbox
-            context.store.submit(request) { mailbox.post(.stored(ticket: ticket, $0)) }
+            context.store.submit(request, for: user) { mailbox.post(.stored(ticket: ticket, $0)) }
         case .startAgent(let turn):
             agents.start(turn) { [unowned self] streamID, event in hub.agent(streamID, event, now: now) }
         case .cancelAgent(let streamID): agents.cancel(streamID)
@@ -172,6 +172,7 @@ final class HubLoop: LoopHandler {
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
             if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
+        case .refused: break
         case .answerHTTP(let ref, let result) where ref.isNobody:
             if case .failure(let error) = result {
                 Log.warning("an interrupted answer is not asked for again", ["reason": error.message])

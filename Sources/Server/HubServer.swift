@@ -102,6 +102,8 @@ struct RunningServer {
         case .failed(let reason): Log.error("storage fails", ["reason": reason])
         case .requestFailed(let reason): Log.error("a request to the store failed", ["reason": reason])
         case .recovered(let seconds): Log.warning("storage works again", ["after_seconds": String(seconds)])
+        case .slowCommit(let milliseconds, let writes):
+            Log.warning("slow commit", ["milliseconds": String(milliseconds), "writes": String(writes)])
         }
     }
 

@@ -73,11 +73,27 @@ final class DatabaseConnection {
         var answer: Int32 = 0
         return sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &answer) == SQLITE_OK && answer != 0
     }
+    /// What the files are that are open; `nil` where that cannot be told now.
+    var fileFacts: FileWatch.Facts? {
+        var facts = hb_file_facts()
+        guard hb_file_facts(handle, &facts) != 0 else { return nil }
+        return FileWatch.Facts(
+            databaseBytes: Int(facts.database_bytes), logBytes: Int(facts.log_bytes), pageBytes: Int(facts.page_bytes),
+            frames: Int(facts.frames), pages: Int(facts.pages))
+    }
     /// The rowid of the last insertion.
     var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
 
     /// How long a statement waits for another connection's lock before it fails with `SQLITE_BUSY`.
     func waitForLocks(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+
+    /// Keeps the log's file when the last connection closes.
+    func keepLog() { hb_keep_log(handle) }
+
+    /// Copies the log into the database's file as far as readers allow; tells whether that is all of it.
+    func foldLog() throws(SQLiteError) -> Bool {
+        try first("PRAGMA wal_checkpoint(PASSIVE)") { $0.int(0) == 0 && $0.int(1) == $0.int(2) } ?? false
+    }
 
     /// Runs statements without values and without looking at rows.
     func execute(_ sql: String) throws(SQLiteError) {

@@ -1,12 +1,12 @@
 import Glibc
 
-/// The database's file as it was when the store was opened, and how to open it again.
+/// The database's file and its log as they were when the store was opened, and how to open them again.
 ///
 /// A file that was moved, removed or replaced since is not opened: what the hub holds in memory belongs to the old one.
 struct DatabaseFile: Sendable {
     let path: String
-    private let device: UInt
-    private let inode: UInt
+    private let database: FileIdentity
+    private let log: FileIdentity?
 
     /// How long a connection waits for another's lock.
     static let lockMilliseconds: Int32 = 5_000
@@ -17,10 +17,14 @@ struct DatabaseFile: Sendable {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         if descriptor >= 0 { Glibc.close(descriptor) }
         let connection = try openWriter(path)
-        var status = stat()
-        guard stat(path, &status) == 0 else { throw .moved }
-        return (DatabaseFile(path: path, device: UInt(status.st_dev), inode: UInt(status.st_ino)), connection)
+        // SQLite makes the log at the first read.
+        try connection.execute("SELECT count(*) FROM sqlite_schema")
+        guard let database = FileIdentity(path) else { throw .moved }
+        return (DatabaseFile(path: path, database: database, log: FileIdentity(path + "-wal")), connection)
     }
+
+    /// Whether the log that stands in the directory is the one that the store opened.
+    var hasLog: Bool { log == nil || FileIdentity(path + "-wal") == log }
 
     func openWriter() throws(SQLiteError) -> DatabaseConnection {
         try expectUnmoved()
@@ -36,10 +40,9 @@ struct DatabaseFile: Sendable {
     }
 
     private func expectUnmoved() throws(SQLiteError) {
-        var status = stat()
-        guard stat(path, &status) == 0, UInt(status.st_dev) == device, UInt(status.st_ino) == inode else {
-            throw .moved
-        }
+        guard FileIdentity(path) == database else { throw .moved }
+        // SQLite would make another log in its place.
+        guard hasLog else { throw .logMoved(isSaved: false) }
     }
 
     private static func openWriter(_ path: String) throws(SQLiteError) -> DatabaseConnection {

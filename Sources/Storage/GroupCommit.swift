@@ -9,13 +9,15 @@ import Chat
 ///
 /// When the transaction itself fails (a full disk, an I/O error, a foreign lock) every request in it is answered
 /// `.unavailable`, and the next batch starts anew, on a new connection where the old one may have suffered. So the
-/// store recovers by itself as soon as the disk does; to see that, it tries once a second while it fails.
+/// store recovers by itself as soon as the disk does; to see that, it tries once a second while it fails. Before each
+/// batch, and once a second without one, it looks whether the files are still there and whole.
 /// Invariant: outside `commit` no transaction is open.
 struct GroupCommit {
     private let file: DatabaseFile
     private let queue: WorkQueue
     private let report: @Sendable (StorageNews) -> Void
     private var connection: DatabaseConnection?
+    private var watch = FileWatch()
 
     /// While the disk fails a batch is refused this soon when it cannot have the lock: others wait behind it.
     private static let lockMillisecondsInTrouble: Int32 = 250
@@ -24,6 +26,7 @@ struct GroupCommit {
         _ connection: DatabaseConnection, of file: DatabaseFile, _ queue: WorkQueue,
         report: @escaping @Sendable (StorageNews) -> Void
     ) {
+        connection.keepLog()
         self.connection = connection
         self.file = file
         self.queue = queue
@@ -31,17 +34,27 @@ struct GroupCommit {
     }
 
     mutating func run() {
-        while let batch = queue.nextBatch() {
-            let results = commit(batch)
-            for (job, result) in zip(batch, results ?? batch.map { _ in .unavailable }) { job.completion(result) }
-            queue.answered(batch.count)
+        while let work = queue.nextWrite() {
+            switch work {
+            case .look: _ = attempt { (commits, connection) throws(SQLiteError) in try commits.look(connection) }
+            case .batch(let batch):
+                let results = attempt { (commits, connection) throws(SQLiteError) in
+                    try commits.look(connection)
+                    return try commits.commit(batch, connection)
+                }
+                for (job, result) in zip(batch, results ?? batch.map { _ in .unavailable }) { job.completion(result) }
+                queue.answered(batch.count)
+            }
         }
     }
 
-    /// The results in order, or `nil` if nothing of the batch was stored.
-    private mutating func commit(_ batch: [WriteJob]) -> [StorageResult]? {
+    /// What came of it, or `nil` if it failed, and so nothing of it was stored.
+    private mutating func attempt<Value>(
+        _ body: (inout GroupCommit, DatabaseConnection) throws(SQLiteError) -> Value
+    ) -> Value? {
         do throws(SQLiteError) {
-            return try commit(batch, opened())
+            let connection = try opened()
+            return try body(&self, connection)
         } catch {
             queue.health { health, now in health.writeFailed(error.message, at: now) }.map(report)
             if error.endsConnection { connection = nil } else { connection?.rollBack(report) }
@@ -52,13 +65,21 @@ struct GroupCommit {
     private mutating func opened() throws(SQLiteError) -> DatabaseConnection {
         if let connection { return connection }
         let opened = try file.openWriter()
+        opened.keepLog()
         connection = opened
         return opened
     }
 
+    /// Whether the files are still the ones that were opened, and whole. What a log held that was removed is saved: the
+    /// connection has it open still, but nobody after it.
+    private mutating func look(_ connection: DatabaseConnection) throws(SQLiteError) {
+        guard !connection.hasMoved else { throw .moved }
+        if let facts = connection.fileFacts, let fault = watch.fault(in: facts) { throw fault }
+        guard file.hasLog else { throw .logMoved(isSaved: try connection.foldLog()) }
+    }
+
     private func commit(_ batch: [WriteJob], _ connection: DatabaseConnection) throws(SQLiteError) -> [StorageResult] {
         assert(!connection.isInTransaction)
-        guard !connection.hasMoved else { throw .moved }
         let isInTrouble = queue.health { health, _ in health.cannotWrite }
         connection.waitForLocks(
             milliseconds: isInTrouble ? Self.lockMillisecondsInTrouble : DatabaseFile.lockMilliseconds)
@@ -76,7 +97,11 @@ struct GroupCommit {
         try connection.run("COMMIT")
         let wrote = isProbe || connection.changesInAll != changesBefore
         if !batch.isEmpty { queue.committed() }
-        queue.health { health, now in health.committed(wrote: wrote, at: now) }.map(report)
+        let (slow, news) = queue.health { health, now in
+            (health.slowCommit(of: batch.count, at: now), health.committed(wrote: wrote, at: now))
+        }
+        slow.map(report)
+        news.map(report)
         return results
     }
 
@@ -146,7 +171,10 @@ struct ReadLoop {
     mutating func run() {
         while let work = queue.nextRead() {
             switch work {
-            case .job(let job): job.completion(answer(job))
+            case .job(let job):
+                let began = WorkQueue.now()
+                job.completion(answer(job))
+                queue.ended(job, after: WorkQueue.now() - began)
             case .check: check()
             }
         }

@@ -54,13 +54,16 @@ public final class MessageStore: Sendable {
 
     /// Queues a request; never waits for the disk.
     ///
+    /// - Parameter user: who asks; reads are shared out fairly among the users. `nil`: the hub for itself.
     /// - Parameter completion: called once, on a storage thread; after `close` at once with `.unavailable`.
-    public func submit(_ request: StorageRequest, completion: @escaping @Sendable (StorageResult) -> Void) {
+    public func submit(
+        _ request: StorageRequest, for user: UserID? = nil, completion: @escaping @Sendable (StorageResult) -> Void
+    ) {
         let isTaken =
             switch request.work {
             case .write(let bytes, let perform):
                 queue.submit(WriteJob(bytes: bytes, perform: perform, completion: completion))
-            case .read(let perform): queue.submit(ReadJob(perform: perform, completion: completion))
+            case .read(let perform): queue.submit(ReadJob(owner: user, perform: perform, completion: completion))
             }
         if !isTaken { completion(.unavailable) }
     }

@@ -12,6 +12,30 @@ struct SQLiteError: Error, Equatable {
     static let moved = SQLiteError(
         code: movedCode, message: "the database file was moved, removed or replaced; put it back, or restart the hub")
 
+    /// The log's file lost its end.
+    static let logCut = SQLiteError(
+        code: movedCode,
+        message: "the file hubbub.db-wal was cut short, which held what was stored last; "
+            + "restart the hub, and restore a backup if hubbub check finds faults")
+
+    /// The database's file lost its end.
+    static let databaseCut = SQLiteError(
+        code: movedCode,
+        message: "the file hubbub.db was cut short; put back what it held, or stop the hub and restore a backup")
+
+    /// The log that is open is not the one that stands in the directory.
+    ///
+    /// - Parameter isSaved: what it held is in the database's file.
+    static func logMoved(isSaved: Bool) -> SQLiteError {
+        let held = isSaved ? "what it held is safe in hubbub.db" : "what it held is not yet in hubbub.db"
+        return SQLiteError(
+            code: movedCode,
+            message: "the file hubbub.db-wal was moved, removed or replaced; \(held); restart the hub")
+    }
+
+    /// The file is no database of a hub.
+    static let notOurs = SQLiteError(code: SQLITE_NOTADB, message: "not a database of hubbub")
+
     /// `SQLITE_READONLY_DBMOVED`, a macro that is not imported.
     private static let movedCode: Int32 = 1032
 
@@ -34,5 +58,5 @@ struct SQLiteError: Error, Equatable {
     }
 
     /// Whether a read that failed so says that others may fail too.
-    var isOfFile: Bool { endsConnection || self == .moved }
+    var isOfFile: Bool { endsConnection || code == Self.movedCode }
 }

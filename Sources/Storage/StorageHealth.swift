@@ -20,6 +20,8 @@ public enum StorageNews: Sendable, Equatable {
     case requestFailed(String)
     /// Everything works again, after so long.
     case recovered(seconds: Int)
+    /// So many writes waited this long for the disk.
+    case slowCommit(milliseconds: Int, writes: Int)
 }
 
 /// What the storage threads know of the disk: what fails, since when, and when to look again.
@@ -31,6 +33,10 @@ struct StorageHealth {
     static let retryNanoseconds: UInt64 = 1_000_000_000
     /// A batch that takes longer than this is a trouble too: the disk hangs, or somebody holds the database.
     static let slowNanoseconds: UInt64 = 2_000_000_000
+    /// A batch that takes longer than this is worth a line in the log.
+    static let slowCommitNanoseconds: UInt64 = 500_000_000
+    /// How often the writer looks at the files while it has nothing to write.
+    static let lookNanoseconds: UInt64 = 1_000_000_000
     /// A write this young says that the disk works.
     static let freshNanoseconds: UInt64 = 1_000_000_000
     /// A check reads everything, so it gets a small share of the time.
@@ -48,6 +54,8 @@ struct StorageHealth {
     private var checkBeganAt: UInt64 = 0
     /// When the writer tries again by itself.
     private(set) var retryDueAt: UInt64?
+    /// When the writer looks at the files by itself.
+    private(set) var lookDueAt: UInt64 = 0
     /// When a reader checks the database.
     private(set) var checkDueAt: UInt64?
 
@@ -65,7 +73,18 @@ struct StorageHealth {
 
     // MARK: - Writing
 
-    mutating func batchBegan(at now: UInt64) { batchBeganAt = now }
+    mutating func batchBegan(at now: UInt64) {
+        batchBeganAt = now
+        looked(at: now)
+    }
+
+    mutating func looked(at now: UInt64) { lookDueAt = now + Self.lookNanoseconds }
+
+    /// Before `committed`: says so if the batch took long.
+    func slowCommit(of writes: Int, at now: UInt64) -> StorageNews? {
+        guard let began = batchBeganAt, now >= began + Self.slowCommitNanoseconds else { return nil }
+        return .slowCommit(milliseconds: Int((now - began) / 1_000_000), writes: writes)
+    }
 
     /// - Parameter wrote: something reached the disk; a transaction without a change says nothing about it.
     mutating func committed(wrote: Bool, at now: UInt64) -> StorageNews? {

@@ -48,6 +48,8 @@ public struct StoreCheck: Sendable, Equatable {
             // One state of it, whatever a hub writes meanwhile.
             try connection.execute("BEGIN")
             check.version = try Migrations.version(of: connection)
+            // An empty file is an empty database to SQLite, and another program's may be sound as well.
+            guard try check.isOurs(connection) else { throw SQLiteError.notOurs }
         } catch {
             throw StoreError(error, path: path)
         }
@@ -61,6 +63,14 @@ public struct StoreCheck: Sendable, Equatable {
             check.faults.append("the file cannot be read: \(error.message)")
         }
         return check
+    }
+
+    /// Whether a hub made the file. What `migrate down 0` leaves has no table any more, but a page.
+    private func isOurs(_ connection: DatabaseConnection) throws(SQLiteError) -> Bool {
+        guard version == 0 else { return true }
+        let tables = try count(connection, "sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        let pages = try connection.first("PRAGMA page_count") { $0.int(0) } ?? 0
+        return tables == 0 && pages > 0
     }
 
     private mutating func checkFile(_ connection: DatabaseConnection) throws(SQLiteError) {

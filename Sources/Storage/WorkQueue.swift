@@ -1,4 +1,5 @@
 import Chat
+import ChatProtocol
 import Glibc
 
 /// A write that waits for its turn.
@@ -13,8 +14,18 @@ struct WriteJob: Sendable {
 
 /// A read that waits for its turn.
 struct ReadJob: Sendable {
+    /// Who asks; `nil`: the hub for itself.
+    var owner: UserID?
     let perform: @Sendable (RoomReader) throws(SQLiteError) -> StorageResult
     let completion: @Sendable (StorageResult) -> Void
+}
+
+/// What the writer is to do next.
+enum WriteWork {
+    /// One transaction. An empty one is a try: the disk failed, and it is time to see whether it takes a write again.
+    case batch([WriteJob])
+    /// Look whether the files are still there and whole.
+    case look
 }
 
 /// What a reader is to do next.
@@ -27,9 +38,10 @@ enum ReadWork {
 /// Hands jobs from the loops to the storage threads.
 ///
 /// Writes go to the writer in batches, reads to whichever reader is free. A read sees every write that was submitted
-/// before it: it carries the number of writes until then and is handed out when that many are answered. Reads wait in
-/// the order of their numbers, so only the first has to be looked at. The queue has no limit of its own: the hub holds
-/// 64 uncommitted sends per room and one segment per stream.
+/// before it: it carries the number of writes until then and may go when that many are answered. Reads that wait for
+/// writes stand in the order of their numbers, so only the first has to be looked at. Those that may go are shared out
+/// fairly among the users, so that one who asks for much or for costly pages delays nobody else for long. The queue has
+/// no limit of its own: the hub holds 64 uncommitted sends per room and one segment per stream.
 /// While the disk fails, the writer and one reader are let go now and then without a job, to try again.
 /// Invariant: `writesAnswered <= writesSubmitted`, and the difference is the waiting writes and the batch in hand.
 ///
@@ -42,7 +54,8 @@ final class WorkQueue: @unchecked Sendable {
     private let writerMayGo = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let readersMayGo = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var writes: [WriteJob] = []
-    private var reads: [(after: UInt64, job: ReadJob)] = []
+    private var reads = Fifo<(after: UInt64, job: ReadJob)>()
+    private var readyReads = FairQueue<UserID?, ReadJob>()
     private var writesSubmitted: UInt64 = 0
     private var writesAnswered: UInt64 = 0
     private var isClosed = false
@@ -86,7 +99,7 @@ final class WorkQueue: @unchecked Sendable {
     func submit(_ job: ReadJob) -> Bool {
         locked {
             if isClosed { return false }
-            reads.append((writesSubmitted, job))
+            reads.append((after: writesSubmitted, job: job))
             pthread_cond_signal(readersMayGo)
             return true
         }
@@ -112,16 +125,19 @@ final class WorkQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits for writes and takes as many as one transaction may hold; `nil` when the queue is closed and empty.
-    ///
-    /// An empty batch is a try: the disk failed, and it is time to see whether it takes a write again.
-    func nextBatch() -> [WriteJob]? {
+    /// Waits for writes and takes as many as one transaction may hold, or until it is time to try or to look; `nil`
+    /// when the queue is closed and empty.
+    func nextWrite() -> WriteWork? {
         locked {
             while writes.isEmpty {
                 if isClosed { return nil }
-                guard wait(writerMayGo, until: health.retryDueAt) else {
+                guard wait(writerMayGo, until: health.retryDueAt ?? health.lookDueAt) else {
+                    guard health.cannotWrite else {
+                        health.looked(at: Self.now())
+                        return .look
+                    }
                     health.batchBegan(at: Self.now())
-                    return []
+                    return .batch([])
                 }
             }
             health.batchBegan(at: Self.now())
@@ -134,7 +150,7 @@ final class WorkQueue: @unchecked Sendable {
             }
             let batch = Array(writes.prefix(count))
             writes.removeFirst(count)
-            return batch
+            return .batch(batch)
         }
     }
 
@@ -156,17 +172,23 @@ final class WorkQueue: @unchecked Sendable {
     func nextRead() -> ReadWork? {
         locked {
             while true {
-                if let first = reads.first {
-                    if first.after <= writesAnswered { return .job(reads.removeFirst().job) }
-                } else if isClosed {
-                    return nil
+                while let first = reads.first, first.after <= writesAnswered {
+                    _ = reads.takeFirst()
+                    readyReads.append(first.job, of: first.job.owner)
                 }
+                if let job = readyReads.next() { return .job(job) }
+                if isClosed, reads.isEmpty { return nil }
                 guard wait(readersMayGo, until: isClosed ? nil : health.checkDueAt) else {
                     health.checkBegan(at: Self.now())
                     return .check
                 }
             }
         }
+    }
+
+    /// Says that a read's completion was called, and how long it took.
+    func ended(_ job: ReadJob, after nanoseconds: UInt64) {
+        locked { readyReads.ended(of: job.owner, after: nanoseconds) }
     }
 
     /// Returns false once the instant is there; a wait that ends earlier says nothing.
@@ -181,7 +203,8 @@ final class WorkQueue: @unchecked Sendable {
         return true
     }
 
-    private static func now() -> UInt64 {
+    /// Monotonic nanoseconds.
+    static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

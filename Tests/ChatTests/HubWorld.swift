@@ -300,7 +300,7 @@ final class HubWorld {
         for effect in effects {
             switch effect {
             case .post(let other, let message): queues[loop][other].append(message)
-            case .storage(let request, let ticket): asked[loop].append((request, ticket, nil))
+            case .storage(let request, let ticket, _): asked[loop].append((request, ticket, nil))
             case .startAgent(let turn): agents.append(turn)
             case .cancelAgent(let stream): stopAgent(stream, loop)
             case .releaseTokens(let stream, let count):
@@ -311,6 +311,7 @@ final class HubWorld {
             case .answerHTTP(let ref, let result):
                 httpAnswers.append(result)
                 reader(ref)?.answer = result
+            case .refused: break
             case .close(let ref, let code, _): closed.append((ref, code))
             case .pauseReading(let ref): client(ref)?.isPaused = true
             case .resumeReading(let ref): client(ref)?.isPaused = false

@@ -247,6 +247,42 @@ def test_a_file_that_is_moved_away_takes_no_message(start_hub, open_client):
     client.ask("send", room_id=room_id, text="Hello", respond=False)
 
 
+def test_a_log_that_is_removed_is_told_within_a_second_and_nothing_is_lost(start_hub, open_client):
+    hub = start_hub()
+    room_id = hub.create_room()
+    client = open_client(hub)
+    client.ask("send", room_id=room_id, text="kept", respond=False)
+    (hub.data / "hubbub.db-wal").unlink()
+    wait_for(lambda: "storage fails" in hub.stderr, "a line in the log", within=5)
+    assert client.refusal("send", room_id=room_id, text="lost", respond=False)["code"] == "STORAGE_UNAVAILABLE"
+    expect_trouble(hub, "hubbub.db-wal was moved, removed or replaced; what it held is safe in hubbub.db")
+    assert stored(hub, room_id) == ["kept"]
+    hub.kill()
+    hub = start_hub(data=hub.data)
+    assert stored(hub, room_id) == ["kept"]
+    open_client(hub).ask("send", room_id=room_id, text="new", respond=False)
+
+
+def test_a_database_that_is_cut_short_takes_no_message_until_it_is_whole(start_hub, open_client):
+    hub = start_hub()
+    room_id = hub.create_room()
+    hub.stop()
+    hub = start_hub(data=hub.data)
+    client = open_client(hub)
+    client.ask("send", room_id=room_id, text="one", respond=False)
+    path = hub.data / "hubbub.db"
+    whole = path.read_bytes()
+    with open(path, "r+b") as file:
+        file.truncate(len(whole) // 2)
+    assert client.refusal("send", room_id=room_id, text="lost", respond=False)["code"] == "STORAGE_UNAVAILABLE"
+    expect_trouble(hub, "hubbub.db was cut short")
+    with open(path, "r+b") as file:
+        file.write(whole)
+    wait_ready(hub)
+    client.ask("send", room_id=room_id, text="two", respond=False)
+    assert stored(hub, room_id) == ["two", "one"]
+
+
 def test_a_limit_of_the_files_size_is_a_full_disk(start_hub, open_client):
     hub = start_hub()
     room_id = hub.create_room()

@@ -77,7 +77,7 @@ extension Simulation {
     private func perform(_ effect: Effect, on loop: Int) {
         switch effect {
         case .post(let other, let message): mail[loop][other].append(message)
-        case .storage(let request, let ticket):
+        case .storage(let request, let ticket, _):
             note("loop \(loop) asks the disk for \(request.summary)")
             disk.submit(request, from: loop, ticket: ticket)
         case .startAgent(let turn): startAgent(turn, on: loop)
@@ -86,6 +86,7 @@ extension Simulation {
         case .timer(let timer, let at): timers.append((at, loop, timer))
         case .beginEvents(let ref): eventStreams[ref]?.begin()
         case .answerHTTP(let ref, let result): answered(ref, result)
+        case .refused: break
         case .close(let ref, let code, _): if let link = links[ref] { close(link, code) }
         case .pauseReading(let ref): note("the hub stops reading from \(ref.text)")
         case .resumeReading(let ref): note("the hub reads from \(ref.text) again")

@@ -162,5 +162,26 @@ import Testing
         #expect(throws: StoreError.notADatabase(path: scratch.database)) {
             try StoreCheck.run(file: scratch.database)
         }
+        for sql in [nil, "CREATE TABLE theirs (x)"] {
+            unlink(scratch.database)
+            if let sql {
+                try DatabaseConnection(path: scratch.database).execute(sql)
+            } else {
+                fclose(fopen(scratch.database, "wb"))
+            }
+            #expect(throws: StoreError.notADatabase(path: scratch.database)) {
+                try StoreCheck.run(file: scratch.database)
+            }
+            #expect(throws: StoreError.notADatabase(path: scratch.database)) {
+                try StoreCheck.run(directory: scratch.path)
+            }
+        }
+    }
+
+    @Test func whatGoingAllTheWayDownLeavesIsSound() throws {
+        try fill()
+        try MessageStore.migrate(directory: scratch.path, to: 0) { _ in }
+        let found = try StoreCheck.run(directory: scratch.path)
+        #expect(found.faults == [] && found.version == 0)
     }
 }

@@ -211,13 +211,4 @@ import Wire
         fseek(file, start, SEEK_SET)
         #expect(fwrite(bytes, 1, bytes.count, file) == bytes.count)
     }
-
-    private func copyFile(_ from: String, _ to: String) throws {
-        let source = try #require(fopen(from, "rb"))
-        defer { fclose(source) }
-        let target = try #require(fopen(to, "wb"))
-        defer { fclose(target) }
-        var bytes = [UInt8](repeating: 0, count: 65_536)
-        while case let count = fread(&bytes, 1, bytes.count, source), count > 0 { fwrite(bytes, 1, count, target) }
-    }
 }

@@ -117,6 +117,30 @@ import Wire
         #expect(results[3].result.stream?.status == .completed)
     }
 
+    @Test func readsAreSharedOutAmongTheUsers() throws {
+        let queue = WorkQueue()
+        let job = { (owner: String) in
+            ReadJob(
+                owner: UserID(owner), perform: { (_) throws(SQLiteError) in .noMessage }, completion: { _ in })
+        }
+        for _ in 0..<100 { #expect(queue.submit(job("greedy"))) }
+        let next = { () -> UserID? in
+            guard case .job(let job)? = queue.nextRead() else { return nil }
+            queue.ended(job, after: 1_000_000)
+            return job.owner
+        }
+        for _ in 0..<10 { #expect(next() == UserID("greedy")) }
+        #expect(queue.submit(job("modest")))
+        #expect(next() == UserID("modest"), "ninety of the other stand before it")
+        #expect(next() == UserID("greedy"))
+        #expect(queue.close())
+        for _ in 0..<89 { #expect(next() == UserID("greedy")) }
+        guard case nil = queue.nextRead() else {
+            Issue.record("a read too many")
+            return
+        }
+    }
+
     @Test func closingAnswersWhatIsQueuedAndRefusesTheRest() throws {
         let store = try scratch.open()
         #expect(store.answer(.create("r")).isStored)

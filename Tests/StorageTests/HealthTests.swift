@@ -48,6 +48,26 @@ import Testing
         #expect(health.trouble(at: 9 * second) == nil)
     }
 
+    @Test func aCommitThatTookLongIsTold() {
+        var health = StorageHealth()
+        health.batchBegan(at: second)
+        #expect(health.slowCommit(of: 3, at: second + StorageHealth.slowCommitNanoseconds - 1) == nil)
+        #expect(
+            health.slowCommit(of: 3, at: second + StorageHealth.slowCommitNanoseconds)
+                == .slowCommit(milliseconds: 500, writes: 3))
+        _ = health.committed(wrote: true, at: 2 * second)
+        #expect(health.slowCommit(of: 3, at: 9 * second) == nil)
+    }
+
+    @Test func theFilesAreLookedAtOnceASecondWithoutAWrite() {
+        var health = StorageHealth()
+        #expect(health.lookDueAt == 0)
+        health.batchBegan(at: 5 * second)
+        #expect(health.lookDueAt == 6 * second)
+        health.looked(at: 6 * second)
+        #expect(health.lookDueAt == 7 * second)
+    }
+
     @Test func damageStaysUntilEverythingWasReadAndAsksForThatSeldom() {
         var health = StorageHealth()
         #expect(health.checkDueAt == nil)

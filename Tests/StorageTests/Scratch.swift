@@ -31,6 +31,16 @@ final class Scratch: Sendable {
     private static var base: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 }
 
+/// Writes over what is there, and cuts it to size.
+func copyFile(_ from: String, _ to: String) throws {
+    let source = try #require(fopen(from, "rb"))
+    defer { fclose(source) }
+    let target = try #require(fopen(to, "wb"))
+    defer { fclose(target) }
+    var bytes = [UInt8](repeating: 0, count: 65_536)
+    while case let count = fread(&bytes, 1, bytes.count, source), count > 0 { fwrite(bytes, 1, count, target) }
+}
+
 /// What came on other threads, in order.
 final class Inbox<Item: Sendable>: Sendable {
     private let items = Mutex<[Item]>([])

@@ -111,10 +111,11 @@ final class BareHub {
 
     private func perform(_ effect: Effect) {
         switch effect {
-        case .storage(let request, let ticket): hub.stored(answer(to: request), ticket: ticket, now: now)
+        case .storage(let request, let ticket, _): hub.stored(answer(to: request), ticket: ticket, now: now)
         case .startAgent(let turn): streams.append(turn.streamID)
         case .timer(let timer, let instant): timers.append((instant, timer))
-        case .answerHTTP, .beginEvents, .cancelAgent, .close, .pauseReading, .post, .releaseTokens, .resumeReading:
+        case .answerHTTP, .beginEvents, .cancelAgent, .close, .pauseReading, .post, .refused, .releaseTokens,
+            .resumeReading:
             break
         }
     }
