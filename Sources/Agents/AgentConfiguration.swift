@@ -74,19 +74,3 @@ extension ModelSettings: CustomStringConvertible, CustomDebugStringConvertible {
     /// The same as `description`.
     public var debugDescription: String { description }
 }
-
-/// How to run an agent's program.
-public struct CommandSettings: Sendable {
-    /// The program and its arguments. No shell reads them; a program without a slash is found by `PATH`.
-    public var command: [String]
-    /// How long the program may write nothing.
-    public var silentTimeoutSeconds: Double = 60
-    /// How long it may take to end by itself when it has finished, and again when it was asked to end (SIGTERM);
-    /// then it is killed. The hub waits 5 s for an agent that it stops.
-    public var terminationGraceSeconds: Double = 2
-
-    /// A program, with the default time limits.
-    public init(command: [String]) {
-        self.command = command
-    }
-}

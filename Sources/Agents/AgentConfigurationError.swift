@@ -16,6 +16,21 @@ public enum AgentConfigurationError: Error, Sendable, Equatable {
     case outOfMemory
 }
 
+extension AgentConfigurationError: CustomStringConvertible {
+    /// What is wrong.
+    public var description: String {
+        switch self {
+        case .duplicateAgent(let name): "there are two agents \"\(name)\""
+        case .unknownDefault(let name): "the default agent \"\(name)\" is not among the agents"
+        case .invalidBaseURL(let name): "the base_url of agent \"\(name)\" is not an http or https URL"
+        case .invalidKey(let name): "the key of agent \"\(name)\" has characters that no HTTP header may carry"
+        case .invalidCommand(let name): "the command of agent \"\(name)\" names no program, or holds a zero byte"
+        case .missingLibrary(let name): "the folder of agent \"\(name)\" was not read"
+        case .outOfMemory: "the system has no memory for an HTTP client"
+        }
+    }
+}
+
 extension AgentConfiguration {
     func validate(library: GuideLibrary?) throws(AgentConfigurationError) {
         switch connector {

@@ -40,7 +40,7 @@ final class CommandRun {
         self.settings = settings
         self.services = services
         self.deliver = deliver
-        process = try Subprocess(settings.command)
+        process = try Subprocess(settings.command, environment: settings.environment)
         unwritten = CommandTurn.line(turn)[...]
         deadline = Deadline(services)
     }

@@ -39,7 +39,7 @@ struct DocumentFolder {
     ///
     /// - Throws: if the folder itself cannot.
     init(_ path: String) throws(GuideError) {
-        guard let root = opendir(path) else { throw .unreadableFolder(path) }
+        guard let root = opendir(path) else { throw .unreadableFolder(path, reason: Self.reason) }
         closedir(root)
         // Folders still to visit, the next one last: no recursion, however deep they go.
         var folders = [path]

@@ -2,10 +2,22 @@ import Reactor
 
 /// Why there is no guide's library.
 public enum GuideError: Error, Sendable, Equatable {
-    /// The folder does not exist or may not be read.
-    case unreadableFolder(String)
+    /// The folder does not exist or may not be read, for the system's reason.
+    case unreadableFolder(String, reason: String)
     /// SQLite, the system's memory or its threads gave out.
     case unavailable(String)
+}
+
+extension GuideError: CustomStringConvertible {
+    /// What is wrong, and what to do.
+    public var description: String {
+        switch self {
+        case .unreadableFolder(let path, let reason):
+            "The guide cannot read the folder \(path): \(reason). Name a folder of Markdown with --docs, or with "
+                + "`docs` in the configuration."
+        case .unavailable(let reason): "The guide cannot be started: \(reason)."
+        }
+    }
 }
 
 /// What the guide knows: documents cut into sections, indexed in memory once, searched on a thread of their own.

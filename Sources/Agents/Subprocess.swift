@@ -4,8 +4,9 @@ import Glibc
 /// A program under way in a process group of its own, with our ends of its standard input and output, which do not
 /// block. Its standard error goes nowhere. Confined to its loop.
 ///
-/// `posix_spawn` lets the calling thread wait until the new process has left it for its program, which takes a
-/// fraction of a millisecond, however much memory the hub has: nothing is copied.
+/// The calling thread waits until the new process has left it for its program, which takes a fraction of a
+/// millisecond, however much memory the hub has: nothing is copied. The kernel kills the process, but not those that it
+/// started, when that thread ends: a program does not outlive a hub that was killed.
 ///
 /// Invariant: the process is reaped exactly once, by `reap`; until then its id and its group's are its own.
 final class Subprocess {
@@ -28,10 +29,11 @@ final class Subprocess {
     private(set) var input: Int32?
     private(set) var output: Int32?
 
-    /// Starts a program, found by `PATH` if its name has no slash, with the hub's environment and directory.
+    /// Starts a program, found by the hub's `PATH` if its name has no slash, in the hub's directory.
     ///
-    /// - Throws: the call that failed; for a program that is not there `posix_spawnp` with `ENOENT`.
-    init(_ command: [String]) throws(SpawnError) {
+    /// - Parameter environment: all that it gets.
+    /// - Throws: why not; for a program that is not there `ENOENT`.
+    init(_ command: [String], environment: [String: String]) throws(SpawnError) {
         let (theirInput, input) = try Self.pipe()
         let output: Int32
         let theirOutput: Int32
@@ -43,7 +45,7 @@ final class Subprocess {
         }
         defer { for end in [theirInput, theirOutput] { close(end) } }
         do throws(SpawnError) {
-            id = try Self.spawn(command, input: theirInput, output: theirOutput)
+            id = try Self.spawn(command, environment: environment, input: theirInput, output: theirOutput)
             endDescriptor = hb_pidfd_open(id)
             guard endDescriptor >= 0 else {
                 let reason = errno
@@ -138,33 +140,15 @@ extension Subprocess {
         return (ends[0], ends[1])
     }
 
-    private static func spawn(_ command: [String], input: Int32, output: Int32) throws(SpawnError) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
-        _ = hb_spawn_close_from(&actions, 3)
-
-        // The hub blocks the signals that stop it and ignores SIGPIPE and SIGXFSZ: a program expects neither.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigaddset(&signals, SIGPIPE)
-        sigaddset(&signals, SIGXFSZ)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
-        posix_spawnattr_setflags(&attributes, Int16(flags))
-
+    private static func spawn(
+        _ command: [String], environment: [String: String], input: Int32, output: Int32
+    ) throws(SpawnError) -> pid_t {
         var arguments = command.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
+        // In an order of their own, so that a program sees the same each time.
+        var variables = environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for text in arguments + variables { free(text) } }
         var id: pid_t = 0
-        let failure = posix_spawnp(&id, command[0], &actions, &attributes, &arguments, environ)
+        let failure = hb_spawn(&id, &arguments, &variables, input, output)
         guard failure == 0 else { throw SpawnError(errno: failure) }
         return id
     }

@@ -1,6 +1,8 @@
 import Chat
 import ChatProtocol
 import Glibc
+import Reactor
+import Synchronization
 import Testing
 import Wire
 
@@ -133,6 +135,34 @@ struct CommandRunTests {
                 ["action": "look", "end": "", "files": ["0", "1", "2", "3"], "blocked": 0, "leads": true]
             ])
         bench.stop()
+    }
+
+    @Test func getsItsVariablesAndNoOthers() throws {
+        setenv("HUBBUB_TEST_SECRET", "secret", 1)
+        let bench = try AgentBench([
+            script("say \"$MODE\"; say \"$HUBBUB_TEST_SECRET\"; say \"$HOME\"; \(finished)") {
+                $0.environment = ["MODE": "fast = yes"]
+            }
+        ])
+        bench.start(.asking())
+        #expect(bench.wait(for: "stream_1").text == "fast = yes")
+        bench.stop()
+    }
+
+    /// The thread that started it stands for the whole hub: the kernel looks at no more.
+    @Test func aProgramEndsWithTheThreadThatStartedIt() throws {
+        let id = Mutex<pid_t>(0)
+        let thread = try WorkerThread(name: "short")
+        thread.submit {
+            let process = try? Subprocess(["sleep", "1000"], environment: [:])
+            id.withLock { $0 = process?.id ?? 0 }
+        }
+        thread.shutdown()
+        let process = id.withLock { $0 }
+        #expect(process > 0)
+        var status: Int32 = 0
+        #expect(waitpid(process, &status, 0) == process)
+        #expect(status & 0x7F == SIGKILL)
     }
 
     @Test func asksAProcessToEndWhenItIsCancelled() throws {

@@ -285,7 +285,9 @@ struct DocumentFolderTests {
     }
 
     @Test func refusesAFolderThatIsNotThere() {
-        #expect(throws: GuideError.unreadableFolder("/nowhere/at/all")) { try DocumentFolder("/nowhere/at/all") }
+        let fault = GuideError.unreadableFolder("/nowhere/at/all", reason: "No such file or directory")
+        #expect(throws: fault) { try DocumentFolder("/nowhere/at/all") }
+        #expect(fault.description.hasPrefix("The guide cannot read the folder /nowhere/at/all: No such file"))
     }
 
     @Test func indexesEachAgentsFolder() throws {

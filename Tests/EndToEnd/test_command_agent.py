@@ -3,8 +3,11 @@
 import os
 import pathlib
 import sys
+import time
 
 import pytest
+
+from hub_process import DEADLINE_SECONDS
 
 EXAMPLE = pathlib.Path(__file__).parent / "agents" / "example_agent.py"
 
@@ -136,6 +139,40 @@ def test_no_program_outlives_the_hub(start, open_client):
     talk.client.wait_text(talk.stream_id, 1)
     assert hub.stop() == 0
     assert is_gone(int(talk.text))
+
+
+def test_a_program_ends_with_a_hub_that_is_killed(start, open_client):
+    hub = start(shell("endless", "trap '' TERM HUP; echo '{\"type\":\"text\",\"delta\":\"'$$'\"}'; exec sleep 1000"))
+    talk = Talk(hub, open_client(hub))
+    talk.send("Hello", agent_type="endless")
+    talk.client.wait_text(talk.stream_id, 1)
+    hub.kill()
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while is_running(int(talk.text)):
+        assert time.monotonic() < deadline, "the program outlives the hub"
+        time.sleep(0.01)
+
+
+def is_running(process):
+    """Not gone and not a zombie, which whoever adopted it has yet to reap."""
+    try:
+        return ") Z " not in pathlib.Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_a_program_gets_no_key_of_the_hub(start_hub, open_client):
+    script = """
+        printf '{"type":"text","delta":"%s"}\\n' "$MODEL_API_KEY,$TOOL_KEY,$MODE,$LANG"
+        echo '{"type":"finished"}'
+    """
+    show = shell("show", script) | {"pass_env": ["TOOL_KEY"], "env": {"MODE": "fast"}}
+    hub = start_hub(
+        config={"agents": [show], "default_agent": "show"},
+        env={"MODEL_API_KEY": "secret", "TOOL_KEY": "key", "LANG": "C"})
+    talk = Talk(hub, open_client(hub))
+    assert talk.ask("Hello")["status"] == "completed"
+    assert talk.text == ",key,fast,C"
 
 
 def test_turns_leave_no_process_and_no_descriptor_behind(start, open_client):

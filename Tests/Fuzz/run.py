@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "Tests/Fuzz"
 BUILD = ROOT / ".build/fuzz"
 FINDINGS = BUILD / "findings"
-AGENTS = """AgentConfiguration AnswerFraming ChatCompletionReader CommandOutputReader GuideQuery MarkdownSections
-    MessagesReader ModelReader PromptTemplate Redaction ToolCallCollector"""
+AGENTS = """AgentConfiguration AnswerFraming ChatCompletionReader CommandOutputReader CommandSettings GuideQuery
+    MarkdownSections MessagesReader ModelReader PromptTemplate Redaction ToolCallCollector"""
 # Compiled together as one module; all of Wire and ChatProtocol, and of the rest what reads strangers' bytes.
 SOURCES = [
     *sorted(HERE.glob("*.swift")),

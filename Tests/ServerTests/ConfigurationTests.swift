@@ -8,7 +8,7 @@ import Wire
 @testable import Server
 
 /// Loads a configuration from values; `hubbub.json` is the only file there is.
-private func load(
+func load(
     _ arguments: [String] = [], environment: [String: String] = [:], file: String? = nil
 ) throws(ConfigurationError) -> Configuration {
     let sources = ConfigurationSources(
@@ -20,7 +20,7 @@ private func load(
     return try Configuration.load(sources)
 }
 
-private let fromFile = ["--config", "hubbub.json"]
+let fromFile = ["--config", "hubbub.json"]
 
 @Suite struct ConfigurationTests {
     @Test func withoutAWordTheDefaultsHold() throws {
@@ -358,7 +358,8 @@ struct FaultCase: CustomTestStringConvertible {
             sentence: "hubbub.json: agents[0].modle: unknown; did you mean model?"),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"openai","base_url":"http://x","max_tokens":1}]}"#,
-            sentence: "hubbub.json: agents[0].max_tokens: unknown"),
+            sentence: "hubbub.json: agents[0].max_tokens: unknown; what the model's server is to get belongs into "
+                + #""parameters": {"max_tokens": …}"#),
         FaultCase(
             file: #"{"agents":[{"agent_type":"a","connector":"command"}]}"#,
             sentence: "hubbub.json: agents[0].command: is missing"),

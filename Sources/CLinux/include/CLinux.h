@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -37,8 +36,11 @@ int hb_pipe(int ends[2]);
 int hb_pidfd_open(pid_t process);
 /// Whether the child has ended; it stays a zombie, so that its id and its group's remain its own.
 int hb_has_ended(pid_t child);
-/// Makes a spawned program start with no descriptor from `from` on.
-int hb_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
+/// Starts a program, found by the caller's `PATH` if its name has no slash, in a process group of its own, with these
+/// as its standard input and output, /dev/null as its standard error and no other descriptor. The kernel kills it when
+/// the calling thread ends, and so at the latest with the caller's process, however that ends.
+/// Returns 0 and the process's id, or what `errno` was where it failed.
+int hb_spawn(pid_t *process, char *const arguments[], char *const environment[], int input, int output);
 /// Waits like `epoll_wait`, but for nanoseconds (-1: for ever); on a kernel before 5.11 for whole milliseconds.
 int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nanoseconds);
 /// How late the calling thread's waits may end, so that the kernel can wake several at once; 50,000 ns by itself.

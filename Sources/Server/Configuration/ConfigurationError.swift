@@ -17,6 +17,8 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
         case needsValue
         /// A flag or key that does not exist, and the one that was perhaps meant.
         case unknown(suggestion: String?)
+        /// A key that is known under another name or elsewhere.
+        case misplaced(String)
         case unexpectedArgument
         case notANumber(String, from: Int, to: Int)
         case notOneOf(String, [String])
@@ -83,6 +85,7 @@ extension ConfigurationError.Fault: CustomStringConvertible {
         case .needsValue: "needs a value"
         case .unknown(let suggestion?): "unknown; did you mean \(suggestion)?"
         case .unknown(nil): "unknown"
+        case .misplaced(let hint): "unknown; \(hint)"
         case .unexpectedArgument: "unexpected argument"
         case .notANumber(let text, let from, let to): "\"\(text)\" is not a number from \(from) to \(to)"
         case .notOneOf(let text, let choices):

@@ -6,7 +6,7 @@ import Wire
 // Who answers, and who is asked.
 extension ConfigurationFile {
     private static let guideKeys = ["agent_type", "connector", "docs"]
-    private static let commandKeys = ["agent_type", "connector", "command"]
+    private static let commandKeys = ["agent_type", "connector", "command", "env", "pass_env"]
     private static let modelKeys = [
         "agent_type", "connector", "base_url", "model", "api_key_env", "system_prompt", "parameters",
     ]
@@ -38,10 +38,11 @@ extension ConfigurationFile {
             let docs = try text("docs", in: object, at: place)
             return AgentConfiguration(agentType: agentType, connector: .guide(docsDirectory: docs))
         case "openai":
-            try refuseUnknown(in: object, at: place, known: Self.modelKeys)
+            try refuseUnknown(in: object, at: place, known: Self.modelKeys, hints: AgentKeyHint.ofModels)
             return AgentConfiguration(agentType: agentType, connector: .openAI(try model(object, at: place)))
         case "anthropic":
-            try refuseUnknown(in: object, at: place, known: Self.modelKeys + ["max_tokens"])
+            try refuseUnknown(
+                in: object, at: place, known: Self.modelKeys + ["max_tokens"], hints: AgentKeyHint.ofModels)
             var settings = try model(object, at: place)
             if let tokens = object["max_tokens"] {
                 guard let count = tokens.int, count > 0 else {
@@ -51,8 +52,9 @@ extension ConfigurationFile {
             }
             return AgentConfiguration(agentType: agentType, connector: .anthropic(settings))
         case "command":
-            try refuseUnknown(in: object, at: place, known: Self.commandKeys)
-            let settings = CommandSettings(command: try command(in: object, at: place))
+            try refuseUnknown(in: object, at: place, known: Self.commandKeys, hints: AgentKeyHint.ofCommands)
+            let settings = CommandSettings(
+                command: try command(in: object, at: place), environment: try variables(in: object, at: place))
             return AgentConfiguration(agentType: agentType, connector: .command(settings))
         case "synthetic":
             try refuseUnknown(in: object, at: place, known: ["agent_type", "connector"])
@@ -70,6 +72,42 @@ extension ConfigurationFile {
             !words.contains(where: { $0.utf8.contains(0) })
         else { throw fault(place + "command", .mustBe("a list of strings: a program and its arguments")) }
         return words
+    }
+
+    /// What a program gets: the usual of the hub's environment, what `pass_env` names of it, then what `env` sets.
+    private func variables(in object: JSONObject, at place: String) throws(ConfigurationError) -> [String: String] {
+        var variables = CommandSettings.passedOn(of: environment)
+        if let value = object["pass_env"] {
+            let names = value.array?.compactMap(\.string) ?? []
+            guard names.count == value.array?.count else {
+                throw fault(place + "pass_env", .mustBe("a list of names of environment variables"))
+            }
+            for name in names {
+                guard let text = environment[name] else { throw fault(place + "pass_env", .variableNotSet(name)) }
+                variables[name] = text
+            }
+        }
+        guard let value = object["env"] else { return variables }
+        guard let object = value.object else {
+            throw fault(place + "env", .mustBe(#"an object such as {"NAME": "value"}"#))
+        }
+        for (name, value) in object.members {
+            guard Self.isVariable(name) else {
+                throw fault(place + "env.\(name)", .mustBe("a name of letters, digits and underscores"))
+            }
+            guard let text = value.string, !text.utf8.contains(0) else {
+                throw fault(place + "env.\(name)", .mustBe("a string"))
+            }
+            variables[name] = text
+        }
+        return variables
+    }
+
+    /// A name as shells have them.
+    private static func isVariable(_ name: String) -> Bool {
+        let isLetter: (UInt8) -> Bool = { (0x41...0x5A).contains($0 & ~0x20) || $0 == UInt8(ascii: "_") }
+        return name.utf8.first.map(isLetter) == true
+            && name.utf8.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) }
     }
 
     private func model(_ object: JSONObject, at place: String) throws(ConfigurationError) -> ModelSettings {

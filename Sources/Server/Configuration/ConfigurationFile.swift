@@ -108,10 +108,14 @@ extension ConfigurationFile {
 
 // Reading fields.
 extension ConfigurationFile {
+    /// - Parameter hints: what to say of keys that somebody may expect here.
     func refuseUnknown(
-        in object: JSONObject, at place: String, known: [String]
+        in object: JSONObject, at place: String, known: [String], hints: [String: String] = [:]
     ) throws(ConfigurationError) {
-        for (key, _) in object.members where !known.contains(key) { throw unknown(key, in: place, among: known) }
+        for (key, _) in object.members where !known.contains(key) {
+            if let hint = hints[key] { throw fault(place + key, .misplaced(hint)) }
+            throw unknown(key, in: place, among: known)
+        }
     }
 
     func text(

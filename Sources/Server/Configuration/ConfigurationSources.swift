@@ -53,6 +53,22 @@ extension Configuration {
         return configuration
     }
 
+    /// What to say of variables that look as if they were for the hub and are not: a sentence each, in the order of
+    /// their names. No error, because others may have variables with that beginning: a test's, a container's.
+    public static func unknownVariables(in environment: [String: String]) -> [String] {
+        let known = Setting.allCases.map(\.variable)
+        let unknown = environment.keys.filter { $0.hasPrefix(Setting.variablePrefix) && !known.contains($0) }
+        return unknown.sorted().map { name in
+            // The common beginning would make every name seem near.
+            let word = String(name.dropFirst(Setting.variablePrefix.count))
+            let words = known.map { String($0.dropFirst(Setting.variablePrefix.count)) }
+            guard let nearest = Suggestion.nearest(to: word, among: words) else {
+                return "\(name): no such setting, so it is ignored"
+            }
+            return "\(name): no such setting, so it is ignored; did you mean \(Setting.variablePrefix)\(nearest)?"
+        }
+    }
+
     /// The data directory alone, for commands that need no more.
     public static func dataDirectory(
         _ given: String?, environment: [String: String]

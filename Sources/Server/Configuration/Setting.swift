@@ -27,7 +27,9 @@ public enum Setting: String, Sendable, CaseIterable {
     }
 
     /// The environment variable.
-    public var variable: String { "HUBBUB_" + rawValue.uppercased() }
+    public var variable: String { Self.variablePrefix + rawValue.uppercased() }
+
+    static let variablePrefix = "HUBBUB_"
 
     /// What stands for the value in help; `nil` for a switch.
     public var placeholder: String? {
