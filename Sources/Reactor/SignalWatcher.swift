@@ -8,13 +8,13 @@ public final class SignalWatcher: Sendable {
 
     /// Blocks these signals in the calling thread and those it starts: called before any other thread exists, or the
     /// kernel picks one that still dies of them.
-    public static func block(_ signals: [Int32] = [SIGTERM, SIGINT]) {
+    public static func block(_ signals: [Int32] = [SIGTERM, SIGINT, SIGHUP]) {
         var set = signalSet(signals)
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
     /// Watches signals that `block` has blocked.
-    public init(_ signals: [Int32] = [SIGTERM, SIGINT]) throws(SystemError) {
+    public init(_ signals: [Int32] = [SIGTERM, SIGINT, SIGHUP]) throws(SystemError) {
         var set = Self.signalSet(signals)
         descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK) | Int32(SFD_CLOEXEC))
         guard descriptor >= 0 else { throw SystemError("signalfd") }

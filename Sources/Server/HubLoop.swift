@@ -30,12 +30,14 @@ final class HubLoop: LoopHandler {
     private var effects: [Effect] = []
     /// What was refused for its origin or `Host`.
     var refusals = RefusalLog()
+    private var limitLines = Sampler<String>()
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
 
     init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {
         self.loop = loop
         self.context = context
         loop.usesRing = context.configuration.usesRing
+        loop.acceptedDescriptorsMax = Int32(clamping: context.acceptedDescriptorsMax)
         var random = SystemRandomNumberGenerator()
         hub = Hub(index: loop.index, configuration: context.hub, gauges: context.gauges) { random.next() }
         agents = try AgentHost(
@@ -165,14 +167,19 @@ final class HubLoop: LoopHandler {
             let mailbox = loop.mailbox
             context.store.submit(request, for: user) { mailbox.post(.stored(ticket: ticket, $0)) }
         case .startAgent(let turn):
-            agents.start(turn) { [unowned self] streamID, event in hub.agent(streamID, event, now: now) }
+            Log.debug("agent started", ["stream_id": turn.streamID.text, "agent_type": turn.agentType])
+            let agentType = turn.agentType
+            agents.start(turn) { [unowned self] streamID, event in
+                if case .ended(let end) = event { Self.log(end, of: agentType, for: streamID) }
+                hub.agent(streamID, event, now: now)
+            }
         case .cancelAgent(let streamID): agents.cancel(streamID)
         case .releaseTokens(let streamID, let count): agents.release(count, of: streamID)
         case .timer(let timer, let instant):
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
             if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
-        case .refused: break
+        case .refused(let code): refused(code)
         case .answerHTTP(let ref, let result) where ref.isNobody:
             if case .failure(let error) = result {
                 Log.warning("an interrupted answer is not asked for again", ["reason": error.message])
@@ -180,10 +187,34 @@ final class HubLoop: LoopHandler {
         case .answerHTTP(let ref, let result):
             if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
         case .close(let ref, let code, let reason):
+            if code == .tooManyConnections { limitHit("sockets_per_user") }
             if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }
         case .pauseReading(let ref): loop.pauseReading(connectionID(ref))
         case .resumeReading(let ref): resumeReading(connectionID(ref))
         }
+    }
+
+    private static func log(_ end: AgentEnd, of agentType: String, for streamID: StreamID) {
+        switch end {
+        case .failed(let code, let reason):
+            Log.warning(
+                "agent failed",
+                ["stream_id": streamID.text, "agent_type": agentType, "code": code.rawValue, "reason": reason])
+        case .finished(let reason): Log.debug("agent finished", ["stream_id": streamID.text, "reason": reason])
+        case .cancelled: Log.debug("agent cancelled", ["stream_id": streamID.text])
+        }
+    }
+
+    /// A limit that is hit is told now and then, with how often it was; other refusals only to those who look for a
+    /// fault.
+    private func refused(_ code: ErrorCode) {
+        guard code.isLimit else { return Log.debug("refused", ["code": code.rawValue]) }
+        limitHit(code.rawValue)
+    }
+
+    private func limitHit(_ name: String) {
+        guard let count = limitLines.admit(name, at: loop.now) else { return }
+        Log.warning("limit hit", ["code": name, "times": String(count)])
     }
 
     // MARK: - Writing

@@ -9,7 +9,7 @@ import Wire
 
 /// The whole server: store, agents, loops; from start to graceful stop.
 public enum HubServer {
-    /// Runs the hub until SIGTERM or SIGINT. Blocks the calling thread.
+    /// Runs the hub until SIGTERM or SIGINT, or until its terminal is gone. Blocks the calling thread.
     ///
     /// - Returns: the process's exit code: 0 after a graceful stop, 1 when it could not start.
     public static func run(_ configuration: Configuration) -> Int32 {
@@ -17,9 +17,9 @@ public enum HubServer {
         SignalWatcher.block()
         // A file that reaches its limit (`ulimit -f`) is a disk that is full, not the end.
         signal(SIGXFSZ, SIG_IGN)
-        raiseDescriptorLimit()
         do {
-            let server = try RunningServer(configuration)
+            let server = try RunningServer(configuration, descriptorsMax: raiseDescriptorLimit())
+            for warning in configuration.warnings { write(STDERR_FILENO, "hubbub: \(warning)\n") }
             write(STDOUT_FILENO, "listening on \(server.url)\n")
             server.serveUntilSignal()
             return 0
@@ -30,11 +30,15 @@ public enum HubServer {
     }
 
     /// Every connection takes a descriptor: as many as the system allows without asking for more.
-    private static func raiseDescriptorLimit() {
+    ///
+    /// - Returns: how many that are.
+    private static func raiseDescriptorLimit() -> Int {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return Int(Int32.max) }
+        let before = limit.rlim_cur
         limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let isRaised = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+        return Int(clamping: min(isRaised ? limit.rlim_max : before, rlim_t(Int32.max)))
     }
 
     private static func write(_ descriptor: Int32, _ line: String) {
@@ -55,11 +59,13 @@ struct RunningServer {
     let host: String
     let port: UInt16
     private let signals: SignalWatcher
+    private let hadTerminal = isatty(STDOUT_FILENO) == 1
 
     /// An IPv6 address stands in brackets (RFC 3986 section 3.2.2).
     var url: String { "http://" + (host.contains(":") ? "[\(host)]" : host) + ":\(port)" }
 
-    init(_ configuration: Configuration) throws {
+    /// - Parameter descriptorsMax: as many as the process may have.
+    init(_ configuration: Configuration, descriptorsMax: Int) throws {
         let started = Timestamp(milliseconds: WallClock.milliseconds())
         let patience = Int64(configuration.limits.restartInterruptedSeconds) * 1000
         let store = try MessageStore(
@@ -82,10 +88,12 @@ struct RunningServer {
             router: Router(
                 assets: Assets.page, origins: configuration.origins,
                 offersDiagnostics: configuration.offersDiagnostics, limits: configuration.limits),
-            mailboxes: mailboxes)
+            mailboxes: mailboxes,
+            acceptedDescriptorsMax: descriptorsMax - configuration.limits.reservedDescriptors(of: descriptorsMax))
         signals = try SignalWatcher()
         host = configuration.host
         (threads, port) = try Self.startLoops(context)
+        StartReport.write(configuration, url: url, descriptorsMax: descriptorsMax)
         restartInterrupted()
     }
 
@@ -152,21 +160,26 @@ struct RunningServer {
 
     // MARK: - Stopping
 
-    /// Waits for SIGTERM or SIGINT, then stops accepting, lets streams finish for a while, settles the rest and ends.
-    /// A second signal ends the wait, and leaves those that are settled then a second to reach the disk.
+    /// Waits for a signal that stops the hub, then stops accepting, lets streams finish for a while, settles the rest
+    /// and ends. A second signal ends the wait, and leaves those that are settled then a second to reach the disk.
     func serveUntilSignal() {
-        waitForSignal(milliseconds: -1)
-        Log.info("draining", ["streams": String(context.gauges.streamCount)])
+        while !waitForSignal(milliseconds: -1) {}
+        let began = WallClock.microseconds()
+        Log.info(
+            "draining",
+            ["streams": String(context.gauges.streamCount), "seconds_max": String(context.limits.drainSeconds)])
         context.gauges.drain()
         tellLoops(.drain)
         let isPatient = waitForStreams(seconds: context.limits.drainSeconds)
+        let interrupted = context.gauges.streamCount
+        if interrupted > 0 { Log.warning("interrupting streams", ["count": String(interrupted)]) }
         tellLoops(.interruptStreams)
         waitForStreams(seconds: isPatient ? Self.settleSeconds : 1)
         letEndsSpread()
         Self.stop(threads, context)
         context.library.shutdown()
         context.store.close()
-        Log.info("stopped")
+        Log.info("stopped", ["after_milliseconds": String((WallClock.microseconds() - began) / 1000)])
     }
 
     /// Longer than the hub tries to store an outcome, and than a connector may take to close.
@@ -193,11 +206,15 @@ struct RunningServer {
         return true
     }
 
+    /// Returns true if a signal came that stops the hub.
     @discardableResult
     private func waitForSignal(milliseconds: Int32) -> Bool {
         var watched = pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0)
         while poll(&watched, 1, milliseconds) < 0, errno == EINTR {}
-        return watched.revents != 0 && signals.next() != nil
+        guard watched.revents != 0, let signal = signals.next() else { return false }
+        let isStop = StopSignals(hadTerminal: hadTerminal, isDraining: context.gauges.isDraining).stops(signal)
+        if !isStop { Log.warning("SIGHUP is ignored; restart the hub to have it read its configuration anew") }
+        return isStop
     }
 
     private static func stop(_ threads: [EventLoopThread], _ context: ServerContext) {

@@ -14,6 +14,8 @@ struct ServerContext: Sendable {
     let library: GuideLibrary
     let router: Router
     let mailboxes: [Mailbox<HubLoop>]
+    /// Connections get no descriptor from here on.
+    let acceptedDescriptorsMax: Int
 
     var limits: Limits { configuration.limits }
     var requestNanoseconds: UInt64 { UInt64(limits.requestSeconds) * 1_000_000_000 }

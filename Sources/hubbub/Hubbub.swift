@@ -30,21 +30,27 @@ struct Hubbub {
             print("hubbub \(Version.current)")
             return 0
         case .serve(let arguments):
+            nameUnknownVariables()
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let configuration = try Configuration.load(
                 ConfigurationSources(arguments: arguments, environment: environment, cores: cores))
-            for warning in configuration.warnings { complain(warning) }
             return HubServer.run(configuration)
         case .migrate(let migration, let given):
-            let directory = try Configuration.dataDirectory(given, environment: environment)
-            return migrate(migration, in: directory)
+            return migrate(migration, in: try dataDirectory(given))
         case .backup(let file, let given):
-            let directory = try Configuration.dataDirectory(given, environment: environment)
-            return backUp(directory, to: file)
+            return backUp(try dataDirectory(given), to: file)
         case .check(let file, let given):
-            let directory = try file == nil ? Configuration.dataDirectory(given, environment: environment) : ""
-            return check(file: file, orIn: directory)
+            return check(file: file, orIn: try file == nil ? dataDirectory(given) : "")
         }
+    }
+
+    private static func dataDirectory(_ given: String?) throws(ConfigurationError) -> String {
+        nameUnknownVariables()
+        return try Configuration.dataDirectory(given, environment: environment)
+    }
+
+    private static func nameUnknownVariables() {
+        for sentence in Configuration.unknownVariables(in: environment) { complain(sentence) }
     }
 
     static func complain(_ sentence: String) {

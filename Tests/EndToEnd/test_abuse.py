@@ -15,7 +15,7 @@ import time
 import pytest
 
 from chat_client import ChatClient
-from hub_process import DEADLINE_SECONDS
+from hub_process import BINARY, DEADLINE_SECONDS
 from raw_client import PING, PONG, TEXT, RawConnection, frame
 
 # Normal is a few milliseconds. Generous for a debug build on a busy machine, and far below what an abuse takes.
@@ -136,6 +136,29 @@ def test_a_hub_that_stood_still_goes_on_where_it_was(start_hub, open_client, mod
     call.finish()
     assert client.wait("stream-ended", stream_id=ack["stream_id"])["status"] == "completed"
     assert client.texts[ack["stream_id"]] == said + "after."
+
+
+def test_connections_leave_descriptors_for_the_agents_of_those_who_are_there(
+        start_hub, open_client, model, connect, tmp_path):
+    wrapper = tmp_path / "small-hub"
+    wrapper.write_text(f'#!/bin/sh\nulimit -n 200\nexec "{BINARY}" "$@"\n')
+    wrapper.chmod(0o755)
+    hub = start_hub(config=model.config(limits={"streams_per_node": 10}), binary=wrapper)
+    room_id = hub.create_room()
+    client = open_client(hub)
+    client.join(room_id)
+    crowd = [connect(hub) for _ in range(300)]
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while "not accepting" not in hub.stderr:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    # 62 are kept: 32 for the store, 3 for each of 10 streams; a loop may take one too many.
+    assert 130 <= descriptors(hub) <= 200 - 62 + 2
+    ack = client.ask("send", room_id=room_id, text="Is anyone there?")
+    model.next_call().finish()
+    assert client.wait("stream-ended", stream_id=ack["stream_id"])["status"] == "completed"
+    for connection in crowd:
+        connection.close()
 
 
 def test_without_descriptors_those_who_are_there_are_served(start_hub, open_client, model, connect):

@@ -82,7 +82,10 @@ def test_files_and_directories_that_cannot_be_used_are_told(tmp_path):
     done = run_command("serve", "--port", "0", "--data", tmp_path / "file" / "data")
     assert done.returncode == 1 and str(tmp_path / "file") in done.stderr
     done = run_command("serve", "--port", "0", "--data", tmp_path / "data", "--docs", tmp_path / "none")
-    assert done.returncode == 1 and str(tmp_path / "none") in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"hubbub: The guide cannot read the folder {tmp_path}/none: No such file or directory. Name a"), done.stderr
+    assert "open mode" not in done.stderr, "nothing is open"
 
 
 def test_a_variables_fault_names_the_variable(tmp_path):
@@ -101,10 +104,39 @@ def test_flags_win_over_variables_and_variables_over_the_file(start_hub, open_cl
     assert welcome["heartbeat_seconds"] == 17
 
 
+def test_a_misspelt_variable_is_named_and_others_are_too(start_hub, tmp_path):
+    hub = start_hub(env={"HUBBUB_LOG_LEVL": "debug", "HUBBUB_BINARY": "x"})
+    assert "hubbub: HUBBUB_BINARY: no such setting, so it is ignored\n" in hub.stderr
+    assert "HUBBUB_LOG_LEVL: no such setting, so it is ignored; did you mean HUBBUB_LOG_LEVEL?\n" in hub.stderr
+    done = run_command("migrate", "status", "--data", tmp_path, env={"HUBBUB_DTA": "x"})
+    assert done.returncode == 0 and "did you mean HUBBUB_DATA?" in done.stderr
+
+
+def test_an_empty_file_is_no_sound_database(tmp_path):
+    empty = tmp_path / "empty.db"
+    empty.write_bytes(b"")
+    done = run_command("check", empty)
+    assert done.returncode == 3 and done.stdout == "", done
+    assert f"{empty} is not a readable hubbub database" in done.stderr
+
+
+def test_the_log_begins_with_what_runs(start_hub):
+    program = {"agent_type": "tool", "connector": "command", "command": ["no-such-program", "secret argument"]}
+    hub = start_hub(config={"agents": [program], "limits": {"drain_seconds": 3}})
+    [started] = [line for line in hub.stderr.splitlines() if " info started " in line]
+    for part in ('version="', f'url="{hub.url}"', f'data="{hub.data}"', 'agents="guide (guide), tool (command)"',
+                 'limits="drain_seconds=3"', 'loops="2"'):
+        assert part in started, started
+    assert 'warning an agent\'s program is missing agent_type="tool" reason="no folder of PATH has' in hub.stderr
+    assert "secret argument" not in hub.stderr
+    hub.stop()
+    assert " info draining streams=" in hub.stderr and " info stopped after_milliseconds=" in hub.stderr
+
+
 def test_a_port_that_is_taken_is_told(start_hub, tmp_path):
     hub = start_hub()
     done = run_command("serve", "--port", hub.port, "--data", tmp_path / "other")
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.returncode == 1 and done.stdout == "" and "open mode" not in done.stderr
     assert str(hub.port) in done.stderr and "in use" in done.stderr.lower(), done.stderr
 
 
@@ -179,3 +211,20 @@ def test_the_log_has_its_form_and_holds_no_text(start_hub, open_client, model):
     lines = [line for line in hub.stderr.splitlines() if not line.startswith("hubbub: ")]
     form = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warning|error) .*')
     assert lines and all(form.fullmatch(line) for line in lines), lines
+
+
+def test_failed_agents_and_limits_that_are_hit_are_in_the_log(start_hub, open_client, model):
+    hub = start_hub(config=model.config(limits={"streams_per_user": 1}))
+    client = open_client(hub)
+    rooms = [hub.create_room() for _ in range(2)]
+    client.join(rooms[0])
+    ack = client.ask("send", room_id=rooms[0], text="a most secret question")
+    for _ in range(5):
+        assert client.refusal("send", room_id=rooms[1], text="another")["code"] == "STREAM_LIMIT_EXCEEDED"
+    assert hub.stderr.count("limit hit") == 1 and 'limit hit code="STREAM_LIMIT_EXCEEDED" times="1"' in hub.stderr
+    model.next_call().respond(400, {"error": {"message": "no"}})
+    client.wait("stream-ended", stream_id=ack["stream_id"])
+    [line] = [line for line in hub.stderr.splitlines() if "agent failed" in line]
+    for part in (f'stream_id="{ack["stream_id"]}"', 'code="AGENT_FAILED"', "answered 400"):
+        assert part in line, line
+    assert "most secret" not in hub.stderr

@@ -1,5 +1,7 @@
 """A stop that is asked for: everyone learns how each answer ended, all is on disk, and then the process leaves."""
 
+import os
+import pty
 import signal
 import socket
 import threading
@@ -9,7 +11,7 @@ import httpx
 import pytest
 
 from event_stream import EventStream, StreamOpener
-from hub_process import DEADLINE_SECONDS
+from hub_process import BINARY, DEADLINE_SECONDS
 
 # From the end of the drain to the process's end. Generous for a debug build on a busy machine.
 LEAVE_SECONDS = 8
@@ -196,3 +198,30 @@ def test_an_answer_that_everyone_left_is_stopped_where_the_room_wants_it(start_h
     assert stream.finish()["status"] == "completed" and stream.text == "Still here"
     opener.close()
     calls[3600].finish()
+
+
+def test_a_hang_up_is_ignored_until_the_hub_can_read_its_configuration_anew(start_hub):
+    hub = start_hub()
+    hub.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while "SIGHUP is ignored" not in hub.stderr:
+        assert hub.is_running and time.monotonic() < deadline
+        time.sleep(0.01)
+    assert hub.http.get("/readyz").status_code == 200
+    assert hub.stop() == 0
+
+
+def test_a_hub_whose_terminal_is_gone_drains(tmp_path):
+    hub, terminal = pty.fork()
+    if hub == 0:
+        os.execvp(BINARY, [BINARY, "serve", "--port", "0", "--data", str(tmp_path / "data")])
+    said = b""
+    while b"listening on " not in said:
+        said += os.read(terminal, 4096)
+    os.close(terminal)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (ended := os.waitpid(hub, os.WNOHANG))[0] == 0:
+        assert time.monotonic() < deadline, "it did not end"
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
+    assert not (tmp_path / "data" / "hubbub.db-wal").exists(), "it was closed as it should be"
