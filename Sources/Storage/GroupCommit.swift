@@ -225,7 +225,8 @@ extension StorageResult {
     fileprivate var isKept: Bool {
         switch self {
         case .stored, .cleared, .duplicate: true
-        case .roomLimitReached, .memberLimitReached, .room, .noMessage, .stream, .exchange, .history, .historyPage,
+        case .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .roomOfSession, .noMessage,
+            .stream, .exchange, .history, .historyPage,
             .rooms, .session, .context, .unavailable:
             false
         }

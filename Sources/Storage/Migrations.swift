@@ -188,14 +188,16 @@ enum Migrations {
         """
 
     // When a cancel of the exchange was accepted, where a restart has to know. Open sessions are counted by room and
-    // expiry.
+    // expiry; of the read marks of users who are not members the oldest go.
     private static let fifthUp = """
         ALTER TABLE exchanges ADD COLUMN cancelled_at INTEGER;
         DROP INDEX sessions_open;
-        CREATE INDEX sessions_open ON sessions (room, expires_at) WHERE closed_at IS NULL
+        CREATE INDEX sessions_open ON sessions (room, expires_at) WHERE closed_at IS NULL;
+        CREATE INDEX reads_by_time ON reads (room, read_at)
         """
 
     private static let fifthDown = """
+        DROP INDEX reads_by_time;
         DROP INDEX sessions_open;
         CREATE INDEX sessions_open ON sessions (room) WHERE closed_at IS NULL;
         ALTER TABLE exchanges DROP COLUMN cancelled_at

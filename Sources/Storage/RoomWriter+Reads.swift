@@ -45,7 +45,8 @@ extension RoomWriter {
 
 /// The marks in a room of users who are not its members, but for the newest ones; binds the room and their number.
 let strangersBeyond = """
-    SELECT strangers.id FROM reads AS strangers JOIN rooms AS home ON home.id = strangers.room
+    SELECT strangers.id FROM reads AS strangers INDEXED BY reads_by_time
+    CROSS JOIN rooms AS home ON home.id = strangers.room
     WHERE strangers.room = ? AND strangers.user_id <> home.user_id AND NOT EXISTS (
         SELECT 1 FROM members WHERE members.room = strangers.room AND members.user_id = strangers.user_id)
     ORDER BY strangers.read_at DESC, strangers.id DESC LIMIT -1 OFFSET ?

@@ -146,11 +146,15 @@ private let answers: [String: [UInt8]] = [
         [ReadMark(userID: userID, exchangeID: exchangeID, timestamp: end, unread: 0)]),
     "draining": ServerFrame.draining(reconnectAfterMilliseconds: 1500),
     "pong": ServerFrame.pong(id: "1"),
-    "joined": ServerFrame.joinedPrefix(id: "1") + ServerFrame.joinedBody(snapshot),
-    "joined-unsolicited": ServerFrame.joinedPrefix(id: nil) + ServerFrame.joinedBody(emptySnapshot),
+    "joined": ServerFrame.joinedPrefix(id: "1") + body(snapshot),
+    "joined-unsolicited": ServerFrame.joinedPrefix(id: nil) + body(emptySnapshot),
     "joined-recovered": ServerFrame.joinedPrefix(id: "1")
         + ServerFrame.joinedBody(recovering: roomID, from: LogPosition(epoch: "9f2c", seq: 42)),
 ]
+
+private func body(_ snapshot: RoomSnapshot) -> [UInt8] {
+    ServerFrame.joinedBody(snapshot, bytesMax: Limits().joinedBytesMax) { _ in snapshot.position }
+}
 
 private let logEntries: [String: [UInt8]] = [
     "message": ServerFrame.message(roomID: roomID, seq: 42, exchangeID: exchangeID, firstMessage),

@@ -113,7 +113,7 @@ extension CostCase {
         guard let head else { return }
         _ = router.route(HTTPRequest(head: head, body: body), at: Timestamp(milliseconds: 0))
         _ = try? WebSocketHandshake(head)
-        _ = OriginRule.allows(head, origins: router.origins)
+        _ = router.originRule.allows(head)
     }
 
     /// What a target may hold as it is, and the rest in percent escapes.

@@ -24,13 +24,15 @@ import Wire
                     sessionID: SessionID("s"), userID: UserID("ada"), roomID: RoomID("r"), createdAt: .at(0),
                     expiresAt: .at(9))),
             .touchSession(SessionID("s"), expiresAt: .at(10)), .message("three", exchange: "g", session: "s"),
-            .finish("g", "done"), .note("all", exchange: "n"), .read("g"), .read("n"),
+            .markCancelled([ExchangeID("g")], at: .at(11)),
+            .finish("g", "done"), .finish("running", "", .interrupted), .note("all", exchange: "n"), .read("g"),
+            .read("n"),
         ]
         let reads: [StorageRequest] =
             [
                 .loadRoom(RoomID("r")), .history(), .history(before: "e"), .findStream(StreamID("stream_e")),
                 .findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: ""),
-                .findSession(SessionID("s")), .context("s"), .context(of: "e"),
+                .findSession(SessionID("s")), .findRoom(of: SessionID("s")), .context("s"), .context(of: "e"),
                 .findExchange(RoomID("r"), ExchangeID("e")),
             ] + HistoryFilter.allShapes.map { .page($0) }
             + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }

@@ -150,6 +150,7 @@ extension StorageResult {
     var isStored: Bool { if case .stored = self { true } else { false } }
     var isUnavailable: Bool { if case .unavailable = self { true } else { false } }
     var isRoomLimitReached: Bool { if case .roomLimitReached = self { true } else { false } }
+    var isSessionLimitReached: Bool { if case .sessionLimitReached = self { true } else { false } }
     var isMemberLimitReached: Bool { if case .memberLimitReached = self { true } else { false } }
     var head: RoomHead? { if case .room(let head) = self { head } else { nil } }
     var duplicate: StoredMessage? { if case .duplicate(let message) = self { message } else { nil } }
@@ -160,6 +161,7 @@ extension StorageResult {
     var rooms: [RoomListing]? { if case .rooms(let rooms, _) = self { rooms } else { nil } }
     var exchange: RegeneratedExchange? { if case .exchange(let exchange) = self { exchange } else { nil } }
     var session: SessionRecord? { if case .session(let session) = self { session } else { nil } }
+    var roomOfSession: RoomID? { if case .roomOfSession(let room) = self { room } else { nil } }
     var cleared: Int? { if case .cleared(let count) = self { count } else { nil } }
     /// Each message as `role: text`.
     var context: [String]? {
@@ -168,8 +170,8 @@ extension StorageResult {
     var total: Int? {
         switch self {
         case .historyPage(_, let total), .rooms(_, let total): total
-        case .stored, .roomLimitReached, .memberLimitReached, .room, .duplicate, .noMessage, .stream, .exchange,
-            .history, .session, .cleared, .context, .unavailable:
+        case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .duplicate, .noMessage,
+            .stream, .exchange, .history, .session, .roomOfSession, .cleared, .context, .unavailable:
             nil
         }
     }
