@@ -15,20 +15,14 @@ enum Timeout {
     static let probe: UInt64 = 2_000_000_000
     /// For requests that wait when the server stops.
     static let answers: UInt64 = 1_000_000_000
-    static let sweep: UInt64 = 1_000_000_000
 }
 
-// Once a second, one coarse look at all sockets instead of a timer for each.
+// Within a second, one coarse look at every socket instead of a timer for each; a few at a time.
 extension HubLoop {
-    func scheduleSweep() {
-        _ = loop.schedule(at: loop.now + Timeout.sweep) { [unowned self] in
-            sweepSockets()
-            scheduleSweep()
-        }
-    }
-
-    private func sweepSockets() {
-        for case let socket? in sockets {
+    func sweep() {
+        let (places, pause) = sweepRound.slice(of: sockets.count)
+        for place in places {
+            guard let socket = sockets[place] else { continue }
             if let deadline = socket.deadline, loop.now >= deadline {
                 expire(socket)
             } else if isStuck(socket) {
@@ -40,6 +34,7 @@ extension HubLoop {
                 keepAlive(socket, chat)
             }
         }
+        _ = loop.schedule(at: loop.now + pause) { [unowned self] in sweep() }
     }
 
     /// A comment now and then keeps proxies from taking an event stream for dead.

@@ -31,6 +31,7 @@ final class HubLoop: LoopHandler {
     /// What was refused for its origin or `Host`.
     var refusals = RefusalLog()
     private var limitLines = Sampler<String>()
+    var sweepRound = SweepRound()
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
 
     init(loop: EventLoop<HubLoop>, context: ServerContext) throws(AgentConfigurationError) {
@@ -44,7 +45,7 @@ final class HubLoop: LoopHandler {
             agents: context.configuration.agents, defaultAgent: context.configuration.defaultAgent,
             services: LoopServices(loop) { $0.agents }, library: context.library)
         hub.start(now: now)
-        scheduleSweep()
+        sweep()
     }
 
     /// The loop's time with the wall clock beside it, read once per turn.
