@@ -2,8 +2,8 @@
 struct HTTPLineReader: Sendable {
     private var piece: [UInt8] = []
 
-    /// Whether nothing of a line has come yet.
-    var isAtLineStart: Bool { piece.isEmpty }
+    /// Whether nothing of a line has come yet, or what may be the end of an empty one.
+    var isAtLineStart: Bool { piece.isEmpty || (piece.count == 1 && piece[0] == 0x0D) }
 
     /// The next line without its end, or `nil` until it is there.
     ///

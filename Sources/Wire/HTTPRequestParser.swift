@@ -19,6 +19,8 @@ public struct HTTPRequestParser: Sendable {
     private var headBudget = 0
     private var requestLine: HTTPRequestLine?
     private var headers = HTTPHeaders()
+    /// Bytes of the head so far, also while the body is read.
+    private var headBytes = 0
     private var body: HTTPBodyReader?
     private var failure: HTTPParseError?
     /// The path of the request whose line was read last, until it ends; also of one that was refused.
@@ -32,8 +34,11 @@ public struct HTTPRequestParser: Sendable {
         startRequest()
     }
 
-    /// Whether nothing of a request has come yet.
+    /// Whether nothing of a request has come yet; empty lines are none of it.
     public var isIdle: Bool { requestLine == nil && body == nil && line.isAtLineStart }
+
+    /// What is kept of a request, without the body, which is the caller's.
+    public var heldBytes: Int { isIdle ? 0 : headBytes }
 
     /// Reads the next bytes up to the end of the request, and gives what they complete.
     ///
@@ -47,7 +52,10 @@ public struct HTTPRequestParser: Sendable {
         do throws(HTTPParseError) {
             var rest = bytes
             while !rest.isEmpty {
-                if body == nil, let head = try nextHead(&rest) {
+                let before = rest.count
+                let head = body == nil ? try nextHead(&rest) : nil
+                headBytes += before - rest.count
+                if let head {
                     self.head = head
                     body = try HTTPBodyReader(head.isChunked ? .chunked : .length(head.contentLength ?? 0), limits)
                     sink(.head(head))
@@ -56,7 +64,7 @@ public struct HTTPRequestParser: Sendable {
                 if let body, body.isEnded {
                     startRequest()
                     path = nil
-                    head = nil
+                    self.head = nil
                     sink(.end)
                     break
                 }
@@ -75,6 +83,7 @@ public struct HTTPRequestParser: Sendable {
         headBudget = limits.headBytesMax - startLineBudget
         requestLine = nil
         headers = HTTPHeaders()
+        headBytes = 0
         body = nil
     }
 

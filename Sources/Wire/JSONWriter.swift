@@ -51,15 +51,29 @@ public struct JSONWriter {
     public mutating func string(utf8: UnsafeRawBufferPointer) {
         separate()
         bytes.append(UInt8(ascii: "\""))
+        Self.escape(utf8, into: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Appends the inside of a string, or of a part of one: a text may be cut between any two of its bytes.  // HOT
+    public static func escape(_ utf8: UnsafeRawBufferPointer, into bytes: inout [UInt8]) {
         var plainStart = 0
         while true {
             let special = JSONScan.firstSpecial(in: utf8, from: plainStart)
-            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: utf8[plainStart..<special]))
+            if special > plainStart {
+                bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: utf8[plainStart..<special]))
+            }
             guard special < utf8.count else { break }
-            appendEscaped(utf8[special])
+            appendEscaped(utf8[special], to: &bytes)
             plainStart = special + 1
         }
-        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Hands over what was written so far; the rest of the document goes on behind it.
+    public mutating func take() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        return taken
     }
 
     /// Writes a string whose bytes are known to be UTF-8.
@@ -150,18 +164,26 @@ public struct JSONWriter {
         }
     }
 
-    private mutating func appendEscaped(_ byte: UInt8) {
-        bytes.append(UInt8(ascii: "\\"))
+    /// Writes an escape at once: of a text of control characters each byte becomes one.
+    private static func appendEscaped(_ byte: UInt8, to bytes: inout [UInt8]) {
+        let letter: UInt8
         switch byte {
-        case 0x08: bytes.append(UInt8(ascii: "b"))
-        case 0x09: bytes.append(UInt8(ascii: "t"))
-        case 0x0A: bytes.append(UInt8(ascii: "n"))
-        case 0x0C: bytes.append(UInt8(ascii: "f"))
-        case 0x0D: bytes.append(UInt8(ascii: "r"))
-        case 0x20...: bytes.append(byte)
-        default:
-            bytes.append(contentsOf: byte < 0x10 ? "u000".utf8 : "u001".utf8)
-            bytes.append(lowercaseHexDigit(byte & 0x0F))
+        case 0x08: letter = UInt8(ascii: "b")
+        case 0x09: letter = UInt8(ascii: "t")
+        case 0x0A: letter = UInt8(ascii: "n")
+        case 0x0C: letter = UInt8(ascii: "f")
+        case 0x0D: letter = UInt8(ascii: "r")
+        case 0x20...: letter = byte
+        default: letter = UInt8(ascii: "u")
+        }
+        // `\u0000` as the bytes of a word, the first one lowest, with both last digits still to be added.
+        var word = UInt64(0x3030_3030_005C) | UInt64(letter) << 8
+        if letter == UInt8(ascii: "u") {
+            word += UInt64(byte >> 4) << 32 + UInt64(lowercaseHexDigit(byte & 0x0F) - 0x30) << 40
+        }
+        withUnsafeBytes(of: word.littleEndian) { escape in
+            let count = letter == UInt8(ascii: "u") ? 6 : 2
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: escape[..<count]))
         }
     }
 }

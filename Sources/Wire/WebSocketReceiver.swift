@@ -59,6 +59,9 @@ public struct WebSocketReceiver: Sendable {
     /// Whether a close frame or an error ended the receiving; then all further bytes are ignored.
     public private(set) var isEnded = false
 
+    /// What is kept of what is incomplete.
+    public var heldBytes: Int { headerPiece.count + control.count + message.count }
+
     /// A receiver of a connection just opened.
     ///
     /// - Parameter messageBytesMax: a larger message fails at the header that shows it, before its payload is kept.

@@ -46,6 +46,19 @@ func requestHead(_ request: String) throws -> HTTPRequestHead {
 }
 
 struct HTTPRequestParserTests {
+    @Test(arguments: [
+        ("\r", true, 0), ("\r\n", true, 0), ("\r\n\r\n\r", true, 0), ("G", false, 1), ("\r\nG", false, 3),
+        ("GET / HTTP/1.1\r\nHost", false, 20),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", false, 47),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true, 0),
+    ]) func aRequestBeginsWithItsFirstByteAndNotWithEmptyLines(_ text: String, isIdle: Bool, held: Int) throws {
+        for pieces in [[bytes(text)], bytes(text).map { [$0] }] {
+            var parser = HTTPRequestParser()
+            for piece in pieces { _ = try piece.withUnsafeBytes { try parser.receive($0) { _ in } } }
+            #expect(parser.isIdle == isIdle && parser.heldBytes == held)
+        }
+    }
+
     static let requests: [(String, [String])] = [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ["GET /"]), ("GET / HTTP/1.0\r\n\r\n", ["GET /"]),
         ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", ["GET /"]),

@@ -57,6 +57,23 @@ struct WebSocketReceiverTests {
         (frame(0x88, [0x03, 0xE8]) + [0xFF, 0xFF, 0xFF], [.close(code: .normalClosure, reason: [])]),
     ]
 
+    @Test func tellsWhatItKeepsOfWhatIsIncomplete() throws {
+        var receiver = WebSocketReceiver(role: .server, messageBytesMax: Self.bytesMax)
+        func receive(_ bytes: ArraySlice<UInt8>) throws -> Int {
+            var bytes = Array(bytes)
+            try bytes.withUnsafeMutableBytes { try receiver.receive($0) { _ in } }
+            return receiver.heldBytes
+        }
+        let ping = Self.frame(0x89, Array(0..<100))
+        let (first, last) = (Self.frame(0x01, bytes("0123456789")), Self.frame(0x80, bytes("a")))
+        #expect(try receive(first[..<4]) == 4, "a piece of the header")
+        #expect(try receive(first[4..<9]) == 3, "and of the message")
+        #expect(try receive(first[9...]) == 10)
+        #expect(try receive(ping[..<56]) == 60, "a piece of a control frame inside")
+        #expect(try receive(ping[56...]) == 10)
+        #expect(try receive(last[...]) == 0)
+    }
+
     @Test(arguments: messages) func readsHoweverTheBytesArrive(_ stream: [UInt8], _ events: [WebSocketEvent]) {
         expect(stream, reads: Reading(events: events)) { Self.read($0) }
     }
