@@ -18,7 +18,7 @@ public enum Effect: Sendable {
     case timer(HubTimer, at: UInt64)
     /// The event stream that an HTTP request asked for begins: its head goes first.
     case beginEvents(ConnectionRef)
-    /// Answer the HTTP request that a connection waits with.
+    /// Answer the HTTP request that asked, unless its connection waits with another question by now.
     case answerHTTP(ConnectionRef, Result<Ack, HubError>)
     /// A request was refused: worth a line in the log, perhaps.
     case refused(ErrorCode)

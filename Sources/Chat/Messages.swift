@@ -1,21 +1,28 @@
 import ChatProtocol
 import Wire
 
-/// Names a connection anywhere in the hub: its loop, and the descriptor and generation on that loop.
+/// Names a connection anywhere in the hub: its loop, and the descriptor and generation on that loop; of an HTTP
+/// connection also what it has asked, so that a late answer meets neither the next request nor its event stream.
 public struct ConnectionRef: Hashable, Sendable {
-    /// The loop that owns the socket.
-    public let loop: Int
+    /// In 32 bits: a room holds one of these for each of its readers.
+    private let loopNumber: UInt32
     /// The socket on that loop.
     public let descriptor: Int32
     /// Counts the uses of the descriptor, so that a late answer is refused.
     public let generation: UInt32
+    /// Counts what an HTTP connection asks of the hub; 0 for a WebSocket.
+    public let question: UInt32
 
-    /// Names a connection.
-    public init(loop: Int, descriptor: Int32, generation: UInt32) {
-        self.loop = loop
+    /// Names a connection, or a question of one.
+    public init(loop: Int, descriptor: Int32, generation: UInt32, question: UInt32 = 0) {
+        loopNumber = UInt32(loop)
         self.descriptor = descriptor
         self.generation = generation
+        self.question = question
     }
+
+    /// The loop that owns the socket.
+    public var loop: Int { Int(loopNumber) }
 
     /// The form that `welcome` shows.
     public var text: String { "\(loop)-\(descriptor)-\(generation)" }
@@ -32,7 +39,7 @@ public struct Origin: Sendable, Equatable {
     public enum Face: Sendable, Equatable {
         /// A WebSocket frame with its correlation.
         case frame(id: String?, type: ClientFrameType)
-        /// The connection's current HTTP request.
+        /// An HTTP request; the connection's `question` tells which.
         case http
 
         var isHTTP: Bool {

@@ -35,11 +35,14 @@ final class EventReader {
     private var received = ServerEvents()
     private var plan = WritePlan()
 
-    init(world: HubWorld, loop: Int, session: String, from earlier: (EventReader, Event?)?) {
+    /// - Parameter before: what the same HTTP connection asked last.
+    init(
+        world: HubWorld, loop: Int, session: String, from earlier: (EventReader, Event?)?, before: ConnectionRef? = nil
+    ) {
         self.world = world
         self.loop = loop
         self.session = session
-        ref = world.nextRef(loop)
+        ref = before.map(\.nextQuestion) ?? world.nextRef(loop)
         stream = earlier?.0.stream ?? ""
         earlierText = earlier.map { $0.0.text(through: $0.1) } ?? ""
         text = earlierText
@@ -125,6 +128,13 @@ final class EventReader {
     }
 }
 
+extension ConnectionRef {
+    /// What the same HTTP connection asks next.
+    fileprivate var nextQuestion: ConnectionRef {
+        ConnectionRef(loop: loop, descriptor: descriptor, generation: generation, question: question + 1)
+    }
+}
+
 extension HubWorld {
     func reader(_ ref: ConnectionRef) -> EventReader? { readers.last { $0.ref == ref } }
 
@@ -134,9 +144,10 @@ extension HubWorld {
     @discardableResult
     func watch(
         _ session: String, stream: String? = nil, user: String = "ann", loop: Int = 0,
-        after earlier: (EventReader, EventReader.Event?)? = nil, budget: Int = .max, running: Bool = true
+        after earlier: (EventReader, EventReader.Event?)? = nil, before: ConnectionRef? = nil, budget: Int = .max,
+        running: Bool = true
     ) -> EventReader {
-        let reader = EventReader(world: self, loop: loop, session: session, from: earlier)
+        let reader = EventReader(world: self, loop: loop, session: session, from: earlier, before: before)
         reader.budget = budget
         readers.append(reader)
         let request = WatchRequest(

@@ -96,6 +96,28 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test(arguments: [2, 3]) func whatALateAnswerSaysIsNotForTheConnectionsNextRequest(_ loops: Int) {
+        let (world, room, client, session) = start(loops)
+        let stream = send(client, room, session, "hello")
+        world.say(stream, "one ")
+        let other = client.openSession(room)
+        let loop = (world.home(of: room) + 1) % loops
+        let first = world.watch(session, loop: loop, running: false)
+        world.endWatching(first)
+        let second = world.watch(other, loop: loop, before: first.ref)
+        #expect(!first.hasBegun && first.events.isEmpty, "it is gone")
+        #expect(!second.hasBegun && second.events.isEmpty && second.isEmpty, "nothing runs in its session")
+        let third = world.watch(session, loop: loop, before: second.ref)
+        world.say(stream, "two")
+        world.finish(stream)
+        #expect(third.text == "one two" && third.status == "completed")
+        #expect(second.events.isEmpty)
+        world.expectConsistent()
+        world.endWatching(second)
+        world.endWatching(third)
+        world.expectNoPermitTaken()
+    }
+
     @Test(arguments: [1, 3]) func whatWaitsIsReadFromItsStart(_ loops: Int) {
         let (world, room, client, session) = start(loops)
         let running = send(client, room, session, "one")
