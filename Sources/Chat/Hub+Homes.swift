@@ -68,7 +68,7 @@ extension Hub {
         case .getRoom(let roomID), .updateRoom(let roomID, _), .deleteRoom(let roomID), .leave(let roomID),
             .setMember(let roomID, _, _), .removeMember(let roomID, _),
             .history(let roomID, _, _), .openSession(let roomID?), .typing(let roomID, _), .read(let roomID, _),
-            .clearHistory(let roomID?, nil):
+            .clearHistory(let roomID?, nil), .exchange(let roomID, _):
             forward(command, to: roomID)
         case .openSession(nil): makeRoom(RoomCreation(), command)
         case .historyPage(let filter, let limit, let offset): routeHistory(filter, limit, offset, command)
@@ -254,6 +254,8 @@ extension Hub {
         case .rooms(let rooms, let total): .success(.rooms(rooms, total: total))
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
         case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
+        case .wholeExchange(let exchange?): .success(.exchange(exchange))
+        case .wholeExchange(nil): .failure(HubError(.notFound, "the exchange was removed from the history"))
         case .unavailable: .failure(.storageUnavailable)
         case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .duplicate, .noMessage,
             .stream, .exchange, .session, .roomOfSession, .cleared, .context:

@@ -81,7 +81,7 @@ extension Command {
             .deleteRoom, .setMember, .removeMember:
             true
         case .auth, .createRoom, .getRoom, .listRooms, .join, .leave, .getSession, .watch, .history, .historyPage,
-            .typing, .read, .ping, .release:
+            .exchange, .typing, .read, .ping, .release:
             false
         }
     }

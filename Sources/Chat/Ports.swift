@@ -76,6 +76,8 @@ public enum StorageRequest: Sendable {
     case markRead(RoomID, UserID, ExchangeID, at: Timestamp)
     /// A page of exchanges before one (`nil`: the newest), cut by count and bytes; oldest first.
     case historyBefore(RoomID, ExchangeID?, limit: Int)
+    /// One exchange of a room, with its response so far.
+    case readExchange(RoomID, ExchangeName)
     /// A page of exchanges by offset, newest first, with the total; cut by count and `Limits.pageBytesMax`, so the next
     /// page's offset is this one's plus the rows that came.
     case historyPage(HistoryFilter, limit: Int, offset: Int)
@@ -190,6 +192,8 @@ public enum StorageResult: Sendable {
     /// The exchange, or `nil` if it is not in that room.
     case exchange(RegeneratedExchange?)
     case history([ExchangeRecord], nextBefore: ExchangeID?)
+    /// The exchange, or `nil` if it is not in that room.
+    case wholeExchange(ExchangeRecord?)
     case historyPage([ExchangeRecord], total: Int)
     case rooms([RoomListing], total: Int)
     /// The session, or `nil`.

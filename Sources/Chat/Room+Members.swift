@@ -13,7 +13,7 @@ extension Room {
         switch command.request {
         case .updateRoom, .deleteRoom, .setMember: return isOwner ? nil : .notOwner
         case .removeMember(_, let user): return isOwner || user == command.user ? nil : .notOwner
-        case .getRoom, .join, .leave, .history, .historyPage, .getSession, .watch, .read: return nil
+        case .getRoom, .join, .leave, .history, .historyPage, .exchange, .getSession, .watch, .read: return nil
         case .clearHistory(_, nil): return isOwner ? nil : .notOwner
         case .send, .cancel, .stopSession, .openSession, .closeSession, .reset, .clearHistory, .typing:
             return members[command.user]?.role == .viewer ? .onlyViewer : nil

@@ -189,6 +189,7 @@ final class Room {
         case .cancel(let target): cancel(target, command)
         case .history(_, let before, let limit):
             ask(.historyBefore(id, before, limit: limit), .page(command.origin), for: command.user)
+        case .exchange(_, let name): ask(.readExchange(id, name), .page(command.origin), for: command.user)
         case .historyPage(let filter, let limit, let offset):
             ask(.historyPage(filter, limit: limit, offset: offset), .page(command.origin), for: command.user)
         case .openSession: openSession(command)

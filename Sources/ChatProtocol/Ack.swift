@@ -26,6 +26,8 @@ public enum Ack: Sendable, Equatable {
     case historyCleared(count: Int)
     /// Newest page that ends before `before`, oldest first; `nextBefore` asks for the page before it.
     case history([ExchangeRecord], nextBefore: ExchangeID?)
+    /// Answers a request for one exchange.
+    case exchange(ExchangeRecord)
     /// A page by offset, newest first.
     case historyPage([ExchangeRecord], total: Int)
     case empty

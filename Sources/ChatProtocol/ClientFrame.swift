@@ -70,6 +70,8 @@ public enum ClientRequest: Sendable, Equatable {
     case reset(SessionID, agentType: String?)
     case clearHistory(RoomID?, SessionID?)
     case history(RoomID, before: ExchangeID?, limit: Int)
+    /// Over HTTP only: one exchange of a room.
+    case exchange(RoomID, ExchangeName)
     /// Over HTTP only: a page by offset, newest first.
     case historyPage(HistoryFilter, limit: Int, offset: Int)
     case typing(RoomID, isActive: Bool)

@@ -98,6 +98,13 @@ public struct ReadMark: Sendable, Equatable {
     }
 }
 
+/// What names one exchange of a room.
+public enum ExchangeName: Sendable, Equatable {
+    case id(ExchangeID)
+    /// By the stream that answers it.
+    case stream(StreamID)
+}
+
 /// Which exchanges a page of history holds: those that match every field that is set. One of the first three is set.
 public struct HistoryFilter: Sendable, Equatable {
     /// Of this room.

@@ -63,6 +63,7 @@ extension JSONWriter {
         case .history(let exchanges, let nextBefore):
             exchangesField("exchanges", exchanges)
             field("next_before", nextBefore?.text)
+        case .exchange(let exchange): exchangesField("exchanges", [exchange])
         case .historyPage(let exchanges, let total):
             exchangesField("exchanges", exchanges)
             field("total", total)

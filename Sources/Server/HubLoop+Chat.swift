@@ -21,8 +21,8 @@ final class ChatExchange {
     let request: ChatRequest
     var step = Step.session
     var session: SessionRecord?
-    /// The answer that is watched.
-    var streamID: StreamID?
+    /// The exchange that is answered, once it is known.
+    var exchange: ExchangeName?
     /// The answer's cursor; what it reads is not sent on while the client waits for one JSON document.
     var connection: Connection?
     /// The head of the event stream was sent.
@@ -68,7 +68,8 @@ extension HubLoop {
             chat.session = session
             sent(receipt, chat, socket)
         case (.watching, .success): read(chat, socket)
-        case (.reading, .success(.historyPage(let exchanges, _))): answer(chat, exchanges, socket, pending)
+        case (.reading, .success(.exchange(let exchange))):
+            finish(ChatRendering.json(exchange, at: now.timestamp, path: pending.path), on: socket)
         default: preconditionFailure("an acknowledgement of another request")
         }
     }
@@ -102,7 +103,7 @@ extension HubLoop {
     }
 
     private func sent(_ receipt: SendReceipt, _ chat: ChatExchange, _ socket: Socket) {
-        chat.streamID = receipt.streamID
+        chat.exchange = .id(receipt.exchangeID)
         watch(WatchRequest(sessionID: session(of: chat), streamID: receipt.streamID), chat, socket, .watching)
     }
 
@@ -146,23 +147,13 @@ extension HubLoop {
     // MARK: - One document
 
     private func read(_ chat: ChatExchange, _ socket: Socket) {
-        chat.streamID = chat.connection?.watched ?? chat.streamID
+        let watched = chat.connection?.watched
         endWatching(chat)
         chat.step = .reading
-        ask(
-            .historyPage(
-                HistoryFilter(roomID: chat.session?.roomID, sessionID: chat.session?.sessionID), limit: 20, offset: 0),
-            chat, socket)
-    }
-
-    private func answer(
-        _ chat: ChatExchange, _ exchanges: [ExchangeRecord], _ socket: Socket, _ pending: PendingRequest
-    ) {
-        guard let exchange = exchanges.first(where: { $0.streamID == chat.streamID }) else {
-            let error = HubError(.notFound, "the exchange was removed from the history")
-            return finish(Envelope.refusal(.hub(error), at: now.timestamp, path: pending.path), on: socket)
+        guard let roomID = chat.session?.roomID, let exchange = chat.exchange ?? watched.map(ExchangeName.stream) else {
+            preconditionFailure("nothing was sent, and nothing watched")
         }
-        finish(ChatRendering.json(exchange, at: now.timestamp, path: pending.path), on: socket)
+        ask(.exchange(roomID, exchange), chat, socket)
     }
 
     // MARK: - Asking

@@ -257,6 +257,8 @@ extension StorageRequest {
             .read { (reader) throws(SQLiteError) in try reader.findStream(streamID) }
         case .findExchange(let roomID, let exchangeID):
             .read { (reader) throws(SQLiteError) in try reader.findExchange(roomID, exchangeID) }
+        case .readExchange(let roomID, let name):
+            .read { (reader) throws(SQLiteError) in try reader.readExchange(roomID, name) }
         case .createSession(let session, let max):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session, sessionsMax: max) }
         case .findRoom(let sessionID):

@@ -52,6 +52,22 @@ struct RoomReader {
             })
     }
 
+    /// The `+` keeps SQLite from looking through the room instead.
+    func readExchange(_ roomID: RoomID, _ name: ExchangeName) throws(SQLiteError) -> StorageResult {
+        guard let room = try connection.liveRoom(roomID) else { return .wholeExchange(nil) }
+        let (column, id) =
+            switch name {
+            case .id(let id): ("exchange_id", id.text)
+            case .stream(let id): ("stream_id", id.text)
+            }
+        let exchange = try connection.first(
+            "SELECT \(exchangeColumns) FROM exchanges WHERE \(column) = ? AND +room = ?", .text(id), .int(room)
+        ) { (row) throws(SQLiteError) in
+            try complete(StoredExchange(row: row, roomID: roomID)).record
+        }
+        return .wholeExchange(exchange)
+    }
+
     func historyBefore(_ roomID: RoomID, _ before: ExchangeID?, limit: Int) throws(SQLiteError) -> StorageResult {
         guard let room = try connection.liveRoom(roomID) else { return .history([], nextBefore: nil) }
         var bound = Int64.max

@@ -82,6 +82,8 @@ final class FakeStore {
             markRead(room, user, exchange, at: now)
             return .stored
         case .historyBefore(let room, let before, let limit): return history(of: room, before: before, limit)
+        case .readExchange(let room, let name):
+            return .wholeExchange(exchanges(of: room).first { isLive(room) && $0.isNamed(name) }.map(shown))
         case .historyPage(let filter, let limit, let offset):
             let found = Array(exchanges.filter { matches(filter, $0) }.reversed())
             return .historyPage(found.dropFirst(offset).prefix(limit).map(shown), total: found.count)
@@ -323,5 +325,14 @@ extension FakeStore {
         }
         body(&exchanges[index])
         return .stored
+    }
+}
+
+extension ExchangeRecord {
+    fileprivate func isNamed(_ name: ExchangeName) -> Bool {
+        switch name {
+        case .id(let id): exchangeID == id
+        case .stream(let id): streamID == id
+        }
     }
 }

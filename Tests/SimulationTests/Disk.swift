@@ -115,8 +115,7 @@ extension StorageRequest {
             .markRead, .markCancelled:
             true
         case .loadRoom, .findMessage, .findStream, .findExchange, .findSession, .findRoom, .context, .historyBefore,
-            .historyPage,
-            .listRooms:
+            .historyPage, .readExchange, .listRooms:
             false
         }
     }

@@ -176,4 +176,25 @@ import Wire
         #expect(store.answer(.startExchange(ExchangeID("e"), at: .at(1))).isStored)
         #expect(store.answer(.findStream(StreamID("stream_e"))).stream?.status == .streaming)
     }
+
+    @Test(arguments: [
+        ExchangeName.id(ExchangeID("e")), .stream(StreamID("stream_e")),
+    ]) func anExchangeIsReadByWhatNamesIt(name: ExchangeName) throws {
+        let store = try open()
+        defer { store.close() }
+        func read(in room: String = "r") -> ExchangeRecord? {
+            store.answer(.readExchange(RoomID(room), name)).wholeExchange
+        }
+        #expect(read() == nil)
+        #expect(store.answer(.create("other")).isStored)
+        #expect(store.answer(.message("x", exchange: "e")).isStored)
+        #expect(store.answer(.note("note", exchange: "n")).isStored, "it has no stream")
+        #expect(store.answer(.segment("e", 0, "so far")).isStored)
+        #expect(read()?.text == "so far" && read()?.status == .waiting)
+        #expect(store.answer(.finish("e", "the whole")).isStored)
+        #expect(read()?.text == "the whole" && read()?.messages.map { $0.text } == ["x"])
+        #expect(read(in: "other") == nil)
+        #expect(store.answer(.deleteRoom(RoomID("r"), at: .at(9), outcomes: [])).isStored)
+        #expect(read() == nil)
+    }
 }

@@ -34,6 +34,8 @@ import Wire
                 .findMessage(RoomID("r"), UserID("ada"), messageID: "k", text: ""),
                 .findSession(SessionID("s")), .findRoom(of: SessionID("s")), .context("s"), .context(of: "e"),
                 .findExchange(RoomID("r"), ExchangeID("e")),
+                .readExchange(RoomID("r"), .id(ExchangeID("e"))),
+                .readExchange(RoomID("r"), .stream(StreamID("stream_e"))),
             ] + HistoryFilter.allShapes.map { .page($0) }
             + RoomOrder.allCases.map { .listRooms(UserID("ada"), RoomPage(order: $0)) }
         let ends: [StorageRequest] = [

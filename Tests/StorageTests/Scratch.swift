@@ -158,6 +158,7 @@ extension StorageResult {
     var history: [ExchangeRecord]? { if case .history(let exchanges, _) = self { exchanges } else { nil } }
     var nextBefore: ExchangeID? { if case .history(_, let before) = self { before } else { nil } }
     var page: [ExchangeRecord]? { if case .historyPage(let exchanges, _) = self { exchanges } else { nil } }
+    var wholeExchange: ExchangeRecord? { if case .wholeExchange(let exchange) = self { exchange } else { nil } }
     var rooms: [RoomListing]? { if case .rooms(let rooms, _) = self { rooms } else { nil } }
     var exchange: RegeneratedExchange? { if case .exchange(let exchange) = self { exchange } else { nil } }
     var session: SessionRecord? { if case .session(let session) = self { session } else { nil } }
@@ -171,7 +172,7 @@ extension StorageResult {
         switch self {
         case .historyPage(_, let total), .rooms(_, let total): total
         case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .duplicate, .noMessage,
-            .stream, .exchange, .history, .session, .roomOfSession, .cleared, .context, .unavailable:
+            .stream, .exchange, .wholeExchange, .history, .session, .roomOfSession, .cleared, .context, .unavailable:
             nil
         }
     }
