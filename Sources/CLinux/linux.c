@@ -89,6 +89,12 @@ int hb_rename_new(const char *from, const char *to) {
     return unlink(from);
 }
 
+void hb_return_freed_memory(void) {
+    /* Setting either ends glibc's habit of raising both to the largest block that was ever freed. */
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
 int64_t hb_allocated_bytes(void) {
     struct mallinfo2 use = mallinfo2();
     return (int64_t)(use.uordblks + use.hblkhd);

@@ -253,7 +253,8 @@ extension Hub {
         switch result {
         case .rooms(let rooms, let total): .success(.rooms(rooms, total: total))
         case .history(let exchanges, let nextBefore): .success(.history(exchanges, nextBefore: nextBefore))
-        case .historyPage(let exchanges, let total): .success(.historyPage(exchanges, total: total))
+        case .historyPage(let exchanges, let total, let next):
+            .success(.historyPage(exchanges, total: total, next: next))
         case .wholeExchange(let exchange?): .success(.exchange(exchange))
         case .wholeExchange(nil): .failure(HubError(.notFound, "the exchange was removed from the history"))
         case .unavailable: .failure(.storageUnavailable)

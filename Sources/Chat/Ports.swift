@@ -78,8 +78,8 @@ public enum StorageRequest: Sendable {
     case historyBefore(RoomID, ExchangeID?, limit: Int)
     /// One exchange of a room, with its response so far.
     case readExchange(RoomID, ExchangeName)
-    /// A page of exchanges by offset, newest first, with the total; cut by count and `Limits.pageBytesMax`, so the next
-    /// page's offset is this one's plus the rows that came.
+    /// A page of exchanges by offset, newest first, with the total unless the filter has `beforeRow`; read up to
+    /// `Limits.pagePartBytesMax`, with the place of the rest.
     case historyPage(HistoryFilter, limit: Int, offset: Int)
     /// A page of the rooms that a user owns or is a member of, with the total; of their newest exchange as much as
     /// `last_message` shows.
@@ -194,7 +194,7 @@ public enum StorageResult: Sendable {
     case history([ExchangeRecord], nextBefore: ExchangeID?)
     /// The exchange, or `nil` if it is not in that room.
     case wholeExchange(ExchangeRecord?)
-    case historyPage([ExchangeRecord], total: Int)
+    case historyPage([ExchangeRecord], total: Int?, next: Int64? = nil)
     case rooms([RoomListing], total: Int)
     /// The session, or `nil`.
     case session(SessionRecord?)

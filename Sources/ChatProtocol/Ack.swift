@@ -28,8 +28,8 @@ public enum Ack: Sendable, Equatable {
     case history([ExchangeRecord], nextBefore: ExchangeID?)
     /// Answers a request for one exchange.
     case exchange(ExchangeRecord)
-    /// A page by offset, newest first.
-    case historyPage([ExchangeRecord], total: Int)
+    /// A page by offset, newest first. `next` is where its rest begins, if it was cut; the rest has no `total`.
+    case historyPage([ExchangeRecord], total: Int?, next: Int64? = nil)
     case empty
 }
 

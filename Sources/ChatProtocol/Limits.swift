@@ -20,9 +20,9 @@ public struct Limits: Sendable, Equatable {
     public static let pageRowsDefault = 50
     /// Rows of a page at most; more is clamped.
     public static let pageRowsMax = 200
-    /// A page of exchanges by offset, in bytes of their texts, reasoning, events and metadata; it ends before the row
-    /// that would exceed this, but holds at least one. Beside the rows, a loop holds the answer made of them.
-    public static let pageBytesMax = 4 * 1024 * 1024
+    /// Of a page of exchanges by offset so much is read at a time, in bytes of their texts, reasoning, events and
+    /// metadata: the row that reaches this is the last of its part.
+    public static let pagePartBytesMax = 256 * 1024
     /// Rows before a page: more than a list ever has, and far from where its numbers would overflow.
     public static let pageOffsetMax = 1_000_000_000
     /// Streams of one user, running and waiting.
@@ -65,6 +65,9 @@ public struct Limits: Sendable, Equatable {
     public static let logRecordsMax = 16_384
     /// All that rooms keep in memory and that sockets have not read of their snapshots, of this node, in bytes.
     public var memoryBytesMax = 256 * 1024 * 1024
+    /// What all connections of this node hold beside the hub: requests and messages that have not arrived whole, and
+    /// answers that their readers have not taken, in bytes. One connection may hold a quarter of what is free.
+    public var connectionBytesMax = 256 * 1024 * 1024
     /// Rooms one socket may have joined.
     public static let joinedRoomsPerSocket = 100
     /// Sockets one user may hold.

@@ -115,6 +115,9 @@ public struct HistoryFilter: Sendable, Equatable {
     public var userID: UserID?
     /// Answered by this agent.
     public var agentType: String?
+    /// Stored before this row of the store; it marks where the rest of a page begins, whatever was added or removed
+    /// since its first part was read.
+    public var beforeRow: Int64?
 
     /// A filter; all of `roomID`'s exchanges where nothing else is given.
     public init(

@@ -64,7 +64,7 @@ extension JSONWriter {
             exchangesField("exchanges", exchanges)
             field("next_before", nextBefore?.text)
         case .exchange(let exchange): exchangesField("exchanges", [exchange])
-        case .historyPage(let exchanges, let total):
+        case .historyPage(let exchanges, let total, _):
             exchangesField("exchanges", exchanges)
             field("total", total)
         case .empty: break

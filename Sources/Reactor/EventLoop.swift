@@ -5,7 +5,7 @@ import Glibc
 ///
 /// How it works: a turn sleeps until something is ready, then serves it in this order: socket events, connections that
 /// had more bytes than a turn allows, the mailbox (once), timers that are due, `turnEnded`. Each part is bounded, so
-/// none keeps the others waiting: 512 events, 64 accepts per listener, 256 KiB received per connection, what the
+/// none keeps the others waiting: 512 events, 64 accepts per listener, 64 KiB received per connection, what the
 /// mailbox held when the loop came to it, timers that were due when the turn began.
 ///
 /// Sockets are registered once, edge-triggered: an edge sets a flag in the connection's slot, and only a read that
@@ -111,7 +111,7 @@ public final class EventLoop<Handler: LoopHandler> {
 }
 
 /// What one connection may bring in a turn before the others have theirs; also the size of the receive area.
-let receiveBytesPerTurn = 256 * 1024
+let receiveBytesPerTurn = 64 * 1024
 
 // MARK: - A turn
 

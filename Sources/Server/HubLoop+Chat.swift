@@ -40,7 +40,7 @@ final class ChatExchange {
 extension HubLoop {
     func start(_ request: ChatRequest, on socket: Socket, _ stage: HTTPStage) {
         let chat = ChatExchange(request)
-        stage.pending?.chat = chat
+        stage.pending?.work = .chat(chat)
         if let sessionID = request.sessionID {
             ask(.getSession(sessionID), chat, socket)
         } else {
@@ -110,8 +110,9 @@ extension HubLoop {
     // MARK: - Watching
 
     private func watch(_ request: WatchRequest, _ chat: ChatExchange, _ socket: Socket, _ step: ChatExchange.Step) {
+        guard case .http(let stage) = socket.stage else { return }
         chat.step = step
-        chat.connection = hub.watch(request, user: chat.user, from: connectionRef(socket.id), now: now)
+        chat.connection = hub.watch(request, user: chat.user, from: nextQuestion(socket, stage), now: now)
     }
 
     /// The answer's first bytes are there: the head goes before them.
@@ -159,7 +160,8 @@ extension HubLoop {
     // MARK: - Asking
 
     private func ask(_ request: ClientRequest, _ chat: ChatExchange, _ socket: Socket) {
-        hub.request(request, user: chat.user, from: connectionRef(socket.id), now: now)
+        guard case .http(let stage) = socket.stage else { return }
+        hub.request(request, user: chat.user, from: nextQuestion(socket, stage), now: now)
     }
 
     private func session(of chat: ChatExchange) -> SessionID { chat.session?.sessionID ?? SessionID("") }

@@ -11,21 +11,29 @@ extension HubLoop {
         guard stage.pending == nil, socket.unsent.isEmpty else { return hold(bytes[...], on: socket, stage) }
         var rest = bytes[...]
         while !rest.isEmpty, case .http(let stage) = socket.stage {
-            if !stage.hasBegun { socket.deadline = loop.now + context.requestNanoseconds }
+            let hadBegun = stage.hasBegun
             var isComplete = false
+            var awaitsContinue = false
             do throws(HTTPParseError) {
                 let count = try stage.parser.receive(UnsafeRawBufferPointer(rebasing: rest)) { event in
                     switch event {
-                    case .head(let head): begin(head, on: socket, stage)
+                    case .head(let head):
+                        stage.head = head
+                        awaitsContinue = head.expectsContinue
                     case .body(let piece): stage.body += piece
                     case .end: isComplete = true
                     }
                 }
                 rest = rest.dropFirst(count)
             } catch {
-                return refuse(error, on: socket, stage)
+                return refuse(.unreadable(error), on: socket, stage)
             }
-            guard isComplete, let head = stage.head else { return }
+            // Empty lines begin no request, so they do not move the deadline either.
+            if !hadBegun, stage.hasBegun { socket.deadline = loop.now + context.requestNanoseconds }
+            guard isComplete, let head = stage.head else {
+                if awaitsContinue { send(HTTPResponseWriter.continueResponse, on: socket) }
+                return
+            }
             let request = HTTPRequest(head: head, body: stage.body)
             stage.head = nil
             stage.body = []
@@ -39,40 +47,38 @@ extension HubLoop {
         route(UnsafeMutableRawBufferPointer(rebasing: rest), to: socket)
     }
 
-    private func begin(_ head: HTTPRequestHead, on socket: Socket, _ stage: HTTPStage) {
-        stage.head = head
-        if head.expectsContinue { send(HTTPResponseWriter.continueResponse, on: socket) }
-    }
-
     /// Keeps what came behind a request that is being answered; the kernel keeps the rest.
     private func hold(_ rest: Slice<UnsafeMutableRawBufferPointer>, on socket: Socket, _ stage: HTTPStage) {
         stage.held += rest
         loop.pauseReading(socket.id)
     }
 
-    private func refuse(_ error: HTTPParseError, on socket: Socket, _ stage: HTTPStage) {
+    /// Answers a request that will not be read to its end, and closes behind the answer.
+    func refuse(_ fault: RouteFault, on socket: Socket, _ stage: HTTPStage) {
+        let path = stage.parser.path ?? ""
         let sharing = stage.parser.head.map(context.router.originRule.sharing(with:)) ?? [:]
+        stage.forgetRequest()
         stage.pending = PendingRequest(
-            rendering: nil, path: "", keepsAlive: false, wantsBody: true, sharing: sharing)
-        finish(Envelope.refusal(.unreadable(error), at: now.timestamp, path: stage.parser.path ?? ""), on: socket)
+            path: path, version: .http11, keepsAlive: false, wantsBody: true, sharing: sharing)
+        finish(Envelope.refusal(fault, at: now.timestamp, path: path), on: socket)
     }
 
     private func handle(_ request: HTTPRequest, on socket: Socket, _ stage: HTTPStage) {
         let routed = context.router.route(request, at: now.timestamp)
-        var rendering: RouteRendering?
-        if case .command(_, _, let render) = routed { rendering = render }
         stage.pending = PendingRequest(
-            rendering: rendering, path: request.head.path, keepsAlive: request.head.keepAlive && !isDraining,
-            wantsBody: request.head.method != "HEAD",
-            sharing: context.router.originRule.sharing(with: request.head))
+            path: request.head.path, version: request.head.version, keepsAlive: request.head.keepAlive && !isDraining,
+            wantsBody: request.head.method != "HEAD", sharing: context.router.originRule.sharing(with: request.head))
+        stage.question &+= 1
         socket.deadline = nil
         switch routed {
         case .respond(let response): finish(response, on: socket)
         case .refused(let cause, let response):
             refusals.log(cause, request.head, now: loop.now)
             finish(response, on: socket)
-        case .command(let user, let command, _):
-            hub.request(command, user: user, from: connectionRef(socket.id), now: now)
+        case .command(let user, let command, let render):
+            stage.pending?.work = work(of: command, user, render)
+            if stage.pending?.history != nil { return readHistory(for: socket) }
+            hub.request(command, user: user, from: nextQuestion(socket, stage), now: now)
         case .webSocket: upgrade(request.head, on: socket, toEcho: false)
         case .webSocketEcho: upgrade(request.head, on: socket, toEcho: true)
         case .chat(let request): start(request, on: socket, stage)
@@ -81,15 +87,20 @@ extension HubLoop {
         }
     }
 
+    private func work(of command: ClientRequest, _ user: UserID, _ render: RouteRendering) -> PendingRequest.Work {
+        guard case .historyPage(let filter, let limit, let offset) = command else { return .command(render) }
+        return .history(HistoryAnswer(filter, limit: limit, offset: offset, user: user))
+    }
+
     /// A probe asks whether the store writes and reads; the sweep answers one that waits for too long.
     private func ask(_ probe: HealthProbe, of socket: Socket, _ stage: HTTPStage) {
-        stage.pending?.probe = probe
+        stage.pending?.work = .probe(probe)
         socket.deadline = loop.now + Timeout.probe
         let mailbox = loop.mailbox
-        let id = socket.id
+        let ref = nextQuestion(socket, stage)
         let began = WallClock.microseconds()
         context.store.check { trouble in
-            mailbox.post(.probed(id, trouble, microseconds: Int(WallClock.microseconds() - began)))
+            mailbox.post(.probed(ref, trouble, microseconds: Int(WallClock.microseconds() - began)))
         }
     }
 
@@ -116,14 +127,22 @@ extension HubLoop {
     /// The hub has decided.
     func answer(_ result: Result<Ack, HubError>, on socket: Socket) {
         guard case .http(let stage) = socket.stage, let pending = stage.pending else { return }
-        if let chat = pending.chat { return advance(chat, result, on: socket, pending) }
-        guard let rendering = pending.rendering else { return }
-        finish(rendering.response(for: result, at: now.timestamp, path: pending.path), on: socket)
+        switch pending.work {
+        case .command(let rendering):
+            finish(rendering.response(for: result, at: now.timestamp, path: pending.path), on: socket)
+        case .history(let answer): advance(answer, result, on: socket, stage, pending)
+        case .chat(let chat): advance(chat, result, on: socket, pending)
+        case .immediate, .probe: preconditionFailure("an answer to what was not asked")
+        }
     }
 
     /// Answers the request that is pending, and goes on with the next one.
     func finish(_ response: HTTPResponse, on socket: Socket) {
         guard case .http(let stage) = socket.stage, let pending = stage.pending else { return }
+        guard context.memory.hasRoom(for: response.body.count) else {
+            return finish(
+                Envelope.refusal(.hub(.connectionMemoryFull), at: now.timestamp, path: pending.path), on: socket)
+        }
         stage.pending = nil
         // A slow reader takes what time it needs; the sweep looks at its progress.
         socket.deadline = nil
@@ -151,6 +170,6 @@ extension HubLoop {
 
     /// The peer was too slow to send its request.
     func timeOut(_ socket: Socket, _ stage: HTTPStage) {
-        refuse(HTTPParseError(408, "the request took too long to arrive"), on: socket, stage)
+        refuse(.unreadable(HTTPParseError(408, "the request took too long to arrive")), on: socket, stage)
     }
 }

@@ -55,20 +55,18 @@ extension HubLoop {
     func receiveWebSocket(_ bytes: UnsafeMutableRawBufferPointer, on socket: Socket) {
         guard case .webSocket(let stage) = socket.stage, !stage.isClosing else { return }
         stage.unansweredPings = 0
-        var arrived: [WebSocketEvent] = []
         do throws(WebSocketError) {
-            try stage.receiver.receive(bytes) { arrived.append($0) }
+            try stage.receiver.receive(bytes) { stage.held.append($0) }
         } catch { stage.fault = error }
-        stage.held = arrived.reversed() + stage.held
         handleHeld(on: socket, stage)
     }
 
     /// Takes from what arrived as much as the hub wants at present.
     private func handleHeld(on socket: Socket, _ stage: WebSocketStage) {
-        while !stage.isClosing, !stage.connection.isReadingPaused, let event = stage.held.popLast() {
+        while !stage.isClosing, !stage.connection.isReadingPaused, let event = stage.held.popFirst() {
             handle(event, on: socket, stage)
         }
-        if stage.isClosing { stage.held = [] }
+        if stage.isClosing { stage.held = HeldEvents() }
         guard !stage.isClosing, stage.held.isEmpty else { return }
         if let fault = stage.fault { closeWebSocket(socket, fault.closeCode, fault.reason) }
     }
@@ -77,6 +75,7 @@ extension HubLoop {
     func resumeReading(_ id: ConnectionID) {
         guard let socket = socket(id), case .webSocket(let stage) = socket.stage else { return }
         handleHeld(on: socket, stage)
+        _ = account(socket)
         if !stage.connection.isReadingPaused { loop.resumeReading(id) }
     }
 
@@ -100,7 +99,7 @@ extension HubLoop {
             stage.isClosing = true
             let frame = WebSocketFrameWriter.close(code, reason: reason)
             hub.finish(stage.connection, with: frame, now: now)
-        case .echo: socket.unsent += WebSocketFrameWriter.close(code, reason: reason)
+        case .echo: socket.unsent.append(WebSocketFrameWriter.close(code, reason: reason))
         case .http: return drop(socket)
         }
         socket.closesWhenSent = true

@@ -31,6 +31,9 @@ final class HubLoop: LoopHandler {
     /// What was refused for its origin or `Host`.
     var refusals = RefusalLog()
     private var limitLines = Sampler<String>()
+    /// Whose pages have a piece to write, the one that waits longest first.
+    var pagesToWrite: [ConnectionID] = []
+    var historyReads = HistoryReads()
     var sweepRound = SweepRound()
     private var clock = Now(instant: 0, timestamp: Timestamp(milliseconds: 0))
 
@@ -85,6 +88,8 @@ final class HubLoop: LoopHandler {
         guard let socket = socket(id) else { return }
         socket.lastReceivedAt = loop.now
         route(bytes, to: socket)
+        guard self.socket(id) != nil, !account(socket) else { return }
+        refuseToHold(socket)
     }
 
     /// Bytes to whatever the socket speaks now; an upgrade in the midst of them changes that.
@@ -124,8 +129,9 @@ final class HubLoop: LoopHandler {
         switch message {
         case .hub(let message): hub.received(message, now: now)
         case .stored(let ticket, let result): hub.stored(result, ticket: ticket, now: now)
-        case .probed(let id, let trouble, let microseconds):
-            if let socket = socket(id) { answerProbe(trouble, microseconds, on: socket) }
+        case .probed(let ref, let trouble, let microseconds):
+            if let socket = asker(ref) { answerProbe(trouble, microseconds, on: socket) }
+        case .writePages: writePages()
         case .restart(let answers): for answer in answers { hub.restart(answer, now: now) }
         case .drain:
             loop.stopListening()
@@ -179,14 +185,15 @@ final class HubLoop: LoopHandler {
         case .timer(let timer, let instant):
             _ = loop.schedule(at: instant) { [unowned self] in hub.timerFired(timer, now: now) }
         case .beginEvents(let ref):
-            if let socket = socket(connectionID(ref)), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
+            if let socket = asker(ref), let chat = chat(of: socket) { beginEvents(on: socket, chat) }
         case .refused(let code): refused(code)
         case .answerHTTP(let ref, let result) where ref.isNobody:
             if case .failure(let error) = result {
                 Log.warning("an interrupted answer is not asked for again", ["reason": error.message])
             }
         case .answerHTTP(let ref, let result):
-            if let socket = socket(connectionID(ref)) { answer(result, on: socket) }
+            if let socket = asker(ref) { answer(result, on: socket) }
+            if historyReads.ended(ref) { startHistoryReads() }
         case .close(let ref, let code, let reason):
             if code == .tooManyConnections { limitHit("sockets_per_user") }
             if let socket = socket(connectionID(ref)) { closeWebSocket(socket, code, reason) }
@@ -266,6 +273,8 @@ final class HubLoop: LoopHandler {
     private func flush(_ connection: Connection) {
         guard let socket = socket(connectionID(connection.ref)), !socket.isBlocked, socket.unsent.isEmpty
         else { return }
+        // What an event stream still had to say when it was given up is not for the next request to read.
+        guard connection.ref.question == 0 || chat(of: socket)?.connection === connection else { return }
         hub.plan(for: connection, into: &plan)
         guard plan.bytes > 0 else {
             hub.wrote(0, of: plan, to: connection)
@@ -303,26 +312,27 @@ final class HubLoop: LoopHandler {
 
     /// Writes bytes of an HTTP or echo socket, behind what it still has unsent.
     func send(_ bytes: [UInt8], on socket: Socket) {
-        socket.unsent += bytes
+        socket.unsent.append(bytes)
         sendUnsent(socket)
     }
 
     func sendUnsent(_ socket: Socket) {
         guard !socket.isBlocked, !socket.unsent.isEmpty else { return }
-        let result = socket.unsent.withUnsafeMutableBytes { bytes in
-            withUnsafePointer(to: iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)) { piece in
+        let result = socket.unsent.withUnsafeBytes { bytes in
+            let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
+            return withUnsafePointer(to: iovec(iov_base: base, iov_len: bytes.count)) { piece in
                 loop.write(socket.id, UnsafeBufferPointer(start: piece, count: 1))
             }
         }
         switch result {
         case .wrote(let count):
             socket.lastProgressAt = loop.now
-            socket.unsent.removeFirst(count)
-            if socket.unsent.isEmpty { socket.unsent = [] }
+            socket.unsent.take(count)
             socket.isBlocked = !socket.unsent.isEmpty
         case .wouldBlock: socket.isBlocked = true
         case .failed: return drop(socket)
         }
+        defer { _ = account(socket) }
         guard socket.unsent.isEmpty else { return loop.pauseReading(socket.id) }
         // A handshake's answer that the kernel could not take at once had stopped the reading.
         if case .webSocket(let stage) = socket.stage, !stage.connection.isReadingPaused {
@@ -336,6 +346,7 @@ final class HubLoop: LoopHandler {
         case .webSocket(let stage):
             guard stage.isClosing else { return }
         case .http(let stage):
+            if stage.pending?.history?.hasBegun == true { return writeLater(socket) }
             if !socket.closesWhenSent, stage.pending == nil {
                 // After `100 Continue` the request's own deadline stays.
                 socket.deadline = socket.deadline ?? loop.now + Timeout.keepAlive
@@ -359,8 +370,10 @@ final class HubLoop: LoopHandler {
         loop.close(socket.id)
     }
 
-    private func forget(_ socket: Socket) {
+    func forget(_ socket: Socket) {
         sockets[Int(socket.id.descriptor)] = nil
+        _ = context.memory.change(from: socket.accountedBytes, to: 0)
+        socket.accountedBytes = 0
         if case .webSocket(let stage) = socket.stage, !stage.isClosing { hub.closed(stage.connection, now: now) }
         if let chat = chat(of: socket) { endWatching(chat) }
     }
@@ -389,6 +402,56 @@ final class HubLoop: LoopHandler {
         sockets = []
         agents.shutdown()
         loop.stop()
+    }
+}
+
+// What connections hold, and whose answer is whose.
+extension HubLoop {
+    /// The socket whose request waits for the answer to this very question. A late answer finds nobody.
+    func asker(_ ref: ConnectionRef) -> Socket? {
+        guard let socket = socket(connectionID(ref)), case .http(let stage) = socket.stage, stage.pending != nil,
+            stage.question == ref.question
+        else { return nil }
+        return socket
+    }
+
+    /// Names what a socket's request asks next.
+    func nextQuestion(_ socket: Socket, _ stage: HTTPStage) -> ConnectionRef {
+        stage.question &+= 1
+        return ConnectionRef(
+            loop: loop.index, descriptor: socket.id.descriptor, generation: socket.id.generation,
+            question: stage.question)
+    }
+
+    /// Tells what a socket holds now; false if that is more than it may.
+    func account(_ socket: Socket) -> Bool {
+        guard self.socket(socket.id) === socket else { return true }
+        let (old, held) = (socket.accountedBytes, socket.heldBytes)
+        // Nearly always: what arrives is whole, and what is sent is taken.
+        if old == 0, held == 0 { return true }
+        socket.accountedBytes = held
+        return context.memory.change(from: old, to: held)
+    }
+
+    /// A socket has received more than it may hold: what has not arrived whole is let go of, and its sender told.
+    private func refuseToHold(_ socket: Socket) {
+        switch socket.stage {
+        case .http(let stage):
+            if stage.hasBegun {
+                refuse(.hub(.connectionMemoryFull), on: socket, stage)
+            } else if !stage.held.isEmpty {
+                // What was sent ahead is not taken: the connection ends behind the answer before it.
+                stage.held = []
+                stage.pending?.keepsAlive = false
+                if stage.pending == nil { socket.closesWhenSent = true }
+            }
+        case .webSocket(let stage):
+            stage.receiver = WebSocketReceiver(role: .server, messageBytesMax: 0)
+            stage.held = HeldEvents()
+            closeWebSocket(socket, .tryAgainLater, HubError.connectionMemoryFull.message)
+        case .echo: drop(socket)
+        }
+        _ = account(socket)
     }
 }
 

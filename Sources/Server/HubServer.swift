@@ -1,4 +1,5 @@
 import Agents
+import CLinux
 import Chat
 import ChatProtocol
 import Glibc
@@ -17,6 +18,7 @@ public enum HubServer {
         SignalWatcher.block()
         // A file that reaches its limit (`ulimit -f`) is a disk that is full, not the end.
         signal(SIGXFSZ, SIG_IGN)
+        hb_return_freed_memory()
         do {
             let server = try RunningServer(configuration, descriptorsMax: raiseDescriptorLimit())
             for warning in configuration.warnings { write(STDERR_FILENO, "hubbub: \(warning)\n") }
@@ -88,7 +90,7 @@ struct RunningServer {
             router: Router(
                 assets: Assets.page, origins: configuration.origins,
                 offersDiagnostics: configuration.offersDiagnostics, limits: configuration.limits),
-            mailboxes: mailboxes,
+            memory: ConnectionMemory(bytesMax: configuration.limits.connectionBytesMax), mailboxes: mailboxes,
             acceptedDescriptorsMax: descriptorsMax - configuration.limits.reservedDescriptors(of: descriptorsMax))
         signals = try SignalWatcher()
         host = configuration.host

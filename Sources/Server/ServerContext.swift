@@ -13,6 +13,7 @@ struct ServerContext: Sendable {
     let store: MessageStore
     let library: GuideLibrary
     let router: Router
+    let memory: ConnectionMemory
     let mailboxes: [Mailbox<HubLoop>]
     /// Connections get no descriptor from here on.
     let acceptedDescriptorsMax: Int
@@ -33,7 +34,9 @@ enum LoopMessage: Sendable {
     case hub(HubMessage)
     case stored(ticket: UInt64, StorageResult)
     /// What is wrong with the store, for the request of a probe, and how long it took to find out.
-    case probed(ConnectionID, StorageTrouble?, microseconds: Int)
+    case probed(ConnectionRef, StorageTrouble?, microseconds: Int)
+    /// Pages wait to be written, to itself.
+    case writePages
     /// Ask for these again.
     case restart([InterruptedAnswer])
     /// Stop accepting, tell the clients.

@@ -15,7 +15,9 @@ final class Socket {
     var stage: Stage
     /// Bytes of HTTP responses and echoes that the kernel has not taken yet. A WebSocket of the hub sends from its
     /// outbox alone.
-    var unsent: [UInt8] = []
+    var unsent = OutgoingBytes()
+    /// What the node's connections have been told that this one holds.
+    var accountedBytes = 0
     /// The kernel is full; `writable` will come.
     var isBlocked = false
     /// Close once everything is written.
@@ -32,6 +34,17 @@ final class Socket {
         lastReceivedAt = now
         lastProgressAt = now
     }
+
+    /// What it holds outside the hub.
+    var heldBytes: Int {
+        let held =
+            switch stage {
+            case .http(let stage): stage.heldBytes
+            case .webSocket(let stage): stage.receiver.heldBytes + stage.held.heldBytes
+            case .echo(let stage): stage.receiver.heldBytes
+            }
+        return unsent.heldBytes + held
+    }
 }
 
 /// An HTTP connection between or in requests. Confined to its loop.
@@ -41,6 +54,8 @@ final class HTTPStage {
     var body: [UInt8] = []
     /// The request that the hub is answering; nothing more is parsed until then.
     var pending: PendingRequest?
+    /// Counts requests and what each asks of the hub, so that a late answer is told from the one that is waited for.
+    var question: UInt32 = 0
     /// Bytes that arrived behind the pending request.
     var held: [UInt8] = []
     var isReadingHeld = false
@@ -48,29 +63,52 @@ final class HTTPStage {
     /// A part of a request has arrived.
     var hasBegun: Bool { head != nil || !parser.isIdle }
 
+    var heldBytes: Int { parser.heldBytes + body.count + held.count + (pending?.history?.heldBytes ?? 0) }
+
     init(parser: HTTPRequestParser) { self.parser = parser }
+
+    /// Lets go of a request that will not be read to its end.
+    func forgetRequest() {
+        parser = HTTPRequestParser()
+        head = nil
+        body = []
+    }
 }
 
 /// What is needed to answer a request once the hub has decided.
 struct PendingRequest {
-    let rendering: RouteRendering?
+    /// Who goes on with the request.
+    enum Work {
+        /// It is answered in the turn in which it came.
+        case immediate
+        case command(RouteRendering)
+        /// Rows are read and sent part by part.
+        case history(HistoryAnswer)
+        /// A chat request takes several steps.
+        case chat(ChatExchange)
+        /// A probe waits for the store.
+        case probe(HealthProbe)
+    }
+
+    var work = Work.immediate
     let path: String
-    let keepsAlive: Bool
+    let version: HTTPVersion
+    var keepsAlive: Bool
     let wantsBody: Bool
     /// What lets the page behind the request read the answer.
     let sharing: HTTPHeaders
-    /// A chat request takes several steps.
-    var chat: ChatExchange?
-    /// A probe waits for the store.
-    var probe: HealthProbe?
+
+    var history: HistoryAnswer? { if case .history(let answer) = work { answer } else { nil } }
+    var chat: ChatExchange? { if case .chat(let chat) = work { chat } else { nil } }
+    var probe: HealthProbe? { if case .probe(let probe) = work { probe } else { nil } }
 }
 
 /// A WebSocket of the hub. Confined to its loop.
 final class WebSocketStage {
     var receiver: WebSocketReceiver
     let connection: Connection
-    /// What arrived while the hub had enough to do, the next event last, and the fault behind it.
-    var held: [WebSocketEvent] = []
+    /// What arrived while the hub had enough to do, and the fault behind it.
+    var held = HeldEvents()
     var fault: WebSocketError?
     /// Pings since anything was received.
     var unansweredPings = 0

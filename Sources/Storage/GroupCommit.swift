@@ -226,8 +226,7 @@ extension StorageResult {
         switch self {
         case .stored, .cleared, .duplicate: true
         case .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .roomOfSession, .noMessage,
-            .stream, .exchange, .wholeExchange, .history, .historyPage,
-            .rooms, .session, .context, .unavailable:
+            .stream, .exchange, .wholeExchange, .history, .historyPage, .rooms, .session, .context, .unavailable:
             false
         }
     }

@@ -83,24 +83,27 @@ struct RoomReader {
 
     func historyPage(_ filter: HistoryFilter, limit: Int, offset: Int) throws(SQLiteError) -> StorageResult {
         let clause = HistoryClause(filter)
-        var total = 0
-        try connection.each(clause.total, values: clause.values) { (row) throws(SQLiteError) in
-            total = Int(row.int(0))
-            return false
+        var total = filter.beforeRow == nil ? 0 : nil
+        if total != nil {
+            try connection.each(clause.total, values: clause.values) { (row) throws(SQLiteError) in
+                total = Int(row.int(0))
+                return false
+            }
         }
         var page: [ExchangeRecord] = []
         var bytes = 0
+        var next: Int64?
         try connection.each(
             "SELECT rooms.room_id, \(exchangeColumns) \(clause.rows) ORDER BY exchanges.id DESC LIMIT ? OFFSET ?",
             values: clause.values + [.int(max(limit, 0)), .int(offset)]
         ) { (row) throws(SQLiteError) in
             let exchange = try complete(StoredExchange(row: row, roomID: RoomID(row.text(0)), first: 1))
-            bytes += exchange.bytes
-            guard page.isEmpty || bytes <= Limits.pageBytesMax else { return false }
             page.append(exchange.record)
-            return true
+            bytes += exchange.bytes
+            if bytes >= Limits.pagePartBytesMax, page.count < limit { next = exchange.rowID }
+            return next == nil
         }
-        return .historyPage(page, total: total)
+        return .historyPage(page, total: total, next: next)
     }
 
     private func reads(of room: Int64) throws(SQLiteError) -> [ReadMark] {

@@ -84,13 +84,12 @@ final class FakeStore {
         case .historyBefore(let room, let before, let limit): return history(of: room, before: before, limit)
         case .readExchange(let room, let name):
             return .wholeExchange(exchanges(of: room).first { isLive(room) && $0.isNamed(name) }.map(shown))
-        case .historyPage(let filter, let limit, let offset):
-            let found = Array(exchanges.filter { matches(filter, $0) }.reversed())
-            return .historyPage(found.dropFirst(offset).prefix(limit).map(shown), total: found.count)
+        case .historyPage(let filter, let limit, let offset): return page(filter, limit: limit, offset: offset)
         case .markCancelled(let ids, _):
             cancelled.formUnion(ids)
             return .stored
-        case .createSession, .findSession, .findRoom, .touchSession, .closeSession, .resetSession, .clearHistory, .context:
+        case .createSession, .findSession, .findRoom, .touchSession, .closeSession, .resetSession, .clearHistory,
+            .context:
             return executeOnSession(request)
         case .listRooms(let user, let page): return list(user, page)
         }
@@ -212,6 +211,22 @@ extension FakeStore {
         }
         let page = all.suffix(max(limit, 1)).map(shown)
         return .history(page, nextBefore: page.count < all.count ? page.first?.exchangeID : nil)
+    }
+
+    private func page(_ filter: HistoryFilter, limit: Int, offset: Int) -> StorageResult {
+        let found = exchanges.reversed().filter { matches(filter, $0) }
+        let before = filter.beforeRow ?? .max
+        let wanted = found.filter { Int64(numbers[$0.exchangeID] ?? 0) < before }.dropFirst(offset).prefix(limit)
+        var page: [ExchangeRecord] = []
+        var bytes = 0
+        while page.count < wanted.count, bytes < Limits.pagePartBytesMax {
+            let exchange = shown(wanted[wanted.startIndex + page.count])
+            bytes += exchange.text.utf8.count + exchange.messages.reduce(0) { $0 + $1.text.utf8.count }
+            page.append(exchange)
+        }
+        let next = page.count < wanted.count ? page.last.flatMap { numbers[$0.exchangeID] } : nil
+        return .historyPage(
+            page, total: filter.beforeRow == nil ? found.count : nil, next: next.map { Int64($0) })
     }
 
     /// An exchange with its response so far.

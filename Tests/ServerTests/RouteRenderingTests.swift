@@ -63,35 +63,6 @@ import Wire
                 """)
     }
 
-    @Test func aHistoryHasTheSeedsRowsWithOurFieldsBeside() {
-        let response = RouteRendering.history(limit: 20, offset: 19).response(
-            for: .success(.historyPage([exchange], total: 20)), at: noon, path: "/api/rooms/room_a1b2c3d4/history")
-        #expect(
-            body(response) == """
-                {"success":true,"message":"History retrieved successfully","data":{"history":[{\
-                "exchange_id":"exchange_1","user_id":"user_123","session_id":"session_xyz789",\
-                "room_id":"room_a1b2c3d4","agent_type":"research_paper","status":"completed",\
-                "user_input":"What are the\\nlatest treatments?","agent_response":"Based on recent research...",\
-                "timestamp":"2025-01-26T10:30:00.000Z",\
-                "metadata":{"tokens_used":450,"response_time_ms":1250,"model":"gpt-4"}}],\
-                "total":20,"page":1,"page_size":20},"timestamp":"2025-01-26T10:30:00.000Z"}
-                """)
-    }
-
-    @Test(arguments: [nil, Usage(promptTokens: .max, completionTokens: .max), Usage(totalTokens: -1)])
-    func aRowHasNoCountsWithoutPlausibleUsage(_ usage: Usage?) throws {
-        var running = exchange
-        running.status = .streaming
-        running.usage = usage
-        running.endedAt = nil
-        let response = RouteRendering.history(limit: 1, offset: 0).response(
-            for: .success(.historyPage([running], total: 1)), at: noon, path: "/")
-        let data = try JSONValue(parsing: response.body).object?["data"]?.object
-        #expect(
-            data?["history"]?.array?.first?.object?["metadata"]
-                == ["tokens_used": nil, "response_time_ms": nil, "model": nil])
-    }
-
     @Test func changesAndDeletionsSaySo() throws {
         let path = "/api/rooms/room_1"
         let updated = RouteRendering.roomUpdated.response(for: .success(.room(room)), at: noon, path: path)

@@ -72,40 +72,59 @@ import Wire
         #expect(result.total == 5)
     }
 
-    @Test(arguments: [(0, ["e4", "e3", "e2", "e1"]), (1, ["e4", "e3", "e2"])])
-    func aPageByOffsetIsCutByBytes(over: Int, expected: [String]) throws {
-        // Four responses with their messages, of a byte each, fill a page to the byte.
-        let store = try open(exchanges: 4, responseBytes: Limits.pageBytesMax / 4 - 1)
-        defer { store.close() }
-        let newest = String(repeating: "x", count: Limits.pageBytesMax / 4 - 1 + over)
-        #expect(store.answer(.message("q", exchange: "e4")).isStored)
-        #expect(store.answer(.finish("e4", newest)).isStored)
-        let filter = HistoryFilter(roomID: RoomID("r"))
-        let page = store.answer(.page(filter))
-        #expect(page.page?.map { $0.exchangeID.text } == expected)
-        #expect(page.total == 5, "the total counts what was cut too")
-        #expect(store.answer(.page(filter, limit: 2)).page?.count == 2)
-        let rest = store.answer(.page(filter, offset: expected.count))
-        #expect(
-            rest.page?.map { $0.exchangeID.text } == Array(["e4", "e3", "e2", "e1", "e0"].dropFirst(expected.count)))
+    /// The parts in which a page is read, each as its exchanges' ids.
+    private func parts(
+        _ store: MessageStore, _ filter: HistoryFilter, limit: Int, between: () -> Void = {}
+    ) -> [[String]] {
+        var filter = filter
+        var rows = 0
+        var parts: [[String]] = []
+        repeat {
+            let part = store.answer(.page(filter, limit: limit - rows))
+            #expect((part.total == nil) == (filter.beforeRow != nil), "only the first part has a total")
+            parts.append(part.page?.map { $0.exchangeID.text } ?? [])
+            rows += parts.last?.count ?? 0
+            filter.beforeRow = part.next
+            between()
+        } while filter.beforeRow != nil && parts.count < 20
+        return parts
     }
 
-    @Test func aPageByOffsetHoldsAtLeastOneAndLosesNone() throws {
-        let store = try open(exchanges: 2)
+    @Test(arguments: [
+        (0, 9, [["e3", "e2"], ["e1", "e0"], []]), (-1, 9, [["e3", "e2", "e1"], ["e0"]]),
+        (0, 4, [["e3", "e2"], ["e1", "e0"]]), (0, 3, [["e3", "e2"], ["e1"]]), (0, 2, [["e3", "e2"]]),
+        (Limits.pagePartBytesMax, 9, [["e3"], ["e2"], ["e1"], ["e0"], []]), (Limits.pagePartBytesMax, 1, [["e3"]]),
+    ])
+    func aPageIsReadInPartsThatTogetherHaveItsRows(over: Int, limit: Int, expected: [[String]]) throws {
+        // Two responses with their messages, of a byte each, fill a part to the byte.
+        let store = try open(exchanges: 4, responseBytes: Limits.pagePartBytesMax / 2 - 1 + over)
         defer { store.close() }
-        let large = String(repeating: "y", count: Limits.pageBytesMax + 1)
-        #expect(store.answer(.message("q", exchange: "large")).isStored)
-        #expect(store.answer(.finish("large", large)).isStored)
-        #expect(store.answer(.message("q", exchange: "running")).isStored)
-        #expect(store.answer(.segment("running", 0, large)).isStored)
-        #expect(store.answer(.message("q", exchange: "newest")).isStored)
-        var pages: [[String]] = []
-        var offset = 0
-        while let page = store.answer(.page(HistoryFilter(roomID: RoomID("r")), offset: offset)).page, !page.isEmpty {
-            pages.append(page.map { $0.exchangeID.text })
-            offset += page.count
+        #expect(parts(store, HistoryFilter(roomID: RoomID("r")), limit: limit) == expected)
+        #expect(store.answer(.page(HistoryFilter(roomID: RoomID("r")), limit: 1)).total == 4)
+    }
+
+    @Test(arguments: [
+        HistoryFilter(roomID: RoomID("r")), HistoryFilter(userID: UserID("ada"), agentType: "guide"),
+        HistoryFilter(sessionID: SessionID("session_r")),
+    ]) func whatComesOrGoesWhileAPageIsReadShiftsNothing(filter: HistoryFilter) throws {
+        let store = try scratch.open()
+        defer { store.close() }
+        #expect(store.answer(.create("r")).isStored)
+        let long = String(repeating: "y", count: Limits.pagePartBytesMax)
+        for number in 0..<4 {
+            #expect(store.answer(.message("q", exchange: "e\(number)", session: number == 3 ? "s" : nil)).isStored)
+            #expect(
+                store.answer(number == 2 ? .segment("e2", 0, long) : .finish("e\(number)", long)).isStored)
         }
-        #expect(pages == [["newest"], ["running"], ["large"], ["e1", "e0"]])
+        var number = 4
+        let read = parts(store, filter, limit: 3) {
+            // The row that the first part ended with is removed, and newer ones come.
+            if number == 4 { #expect(store.answer(.clear(session: "s")).cleared == 1) }
+            #expect(store.answer(.message("q", exchange: "e\(number)")).isStored)
+            number += 1
+        }
+        let expected = filter.sessionID == nil ? [["e3"], ["e2"], ["e1"]] : [["e2"], ["e1"], ["e0"]]
+        #expect(read == expected)
     }
 
     @Test(

@@ -76,12 +76,13 @@ import Wire
             let clause = HistoryClause(filter)
             let index =
                 filter.sessionID != nil
-                ? "exchanges_by_session (session_id=?)"
-                : filter.roomID != nil ? "exchanges_by_room (room=?)" : "exchanges_by_user (user_id=?)"
+                ? "exchanges_by_session (session_id=?"
+                : filter.roomID != nil ? "exchanges_by_room (room=?" : "exchanges_by_user (user_id=?"
+            let range = filter.beforeRow == nil ? ")" : " AND "
             var plan: [String] = []
             let sql = "SELECT exchanges.text \(clause.rows) ORDER BY exchanges.id DESC"
             try connection.explain(sql, values: clause.values.count) { plan.append($0) }
-            #expect(plan.first == "SEARCH exchanges USING INDEX \(index)", "\(filter)")
+            #expect(plan.first?.hasPrefix("SEARCH exchanges USING INDEX \(index)\(range)") == true, "\(plan)")
         }
     }
 
@@ -149,10 +150,12 @@ import Wire
 extension HistoryFilter {
     /// Every combination of fields that a filter may set.
     fileprivate static var allShapes: [HistoryFilter] {
-        (1..<16).filter { $0 & 7 != 0 }.map { bits in
-            HistoryFilter(
+        (1..<32).filter { $0 & 7 != 0 }.map { bits in
+            var filter = HistoryFilter(
                 roomID: bits & 1 == 0 ? nil : RoomID("r"), sessionID: bits & 2 == 0 ? nil : SessionID("s"),
                 userID: bits & 4 == 0 ? nil : UserID("ada"), agentType: bits & 8 == 0 ? nil : "guide")
+            filter.beforeRow = bits & 16 == 0 ? nil : 9
+            return filter
         }
     }
 }

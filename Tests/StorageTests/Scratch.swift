@@ -157,7 +157,8 @@ extension StorageResult {
     var stream: StoredStream? { if case .stream(let stream) = self { stream } else { nil } }
     var history: [ExchangeRecord]? { if case .history(let exchanges, _) = self { exchanges } else { nil } }
     var nextBefore: ExchangeID? { if case .history(_, let before) = self { before } else { nil } }
-    var page: [ExchangeRecord]? { if case .historyPage(let exchanges, _) = self { exchanges } else { nil } }
+    var page: [ExchangeRecord]? { if case .historyPage(let exchanges, _, _) = self { exchanges } else { nil } }
+    var next: Int64? { if case .historyPage(_, _, let next) = self { next } else { nil } }
     var wholeExchange: ExchangeRecord? { if case .wholeExchange(let exchange) = self { exchange } else { nil } }
     var rooms: [RoomListing]? { if case .rooms(let rooms, _) = self { rooms } else { nil } }
     var exchange: RegeneratedExchange? { if case .exchange(let exchange) = self { exchange } else { nil } }
@@ -170,9 +171,10 @@ extension StorageResult {
     }
     var total: Int? {
         switch self {
-        case .historyPage(_, let total), .rooms(_, let total): total
-        case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .duplicate, .noMessage,
-            .stream, .exchange, .wholeExchange, .history, .session, .roomOfSession, .cleared, .context, .unavailable:
+        case .historyPage(_, let total, _): total
+        case .rooms(_, let total): total
+        case .stored, .roomLimitReached, .sessionLimitReached, .memberLimitReached, .room, .roomOfSession, .duplicate,
+            .noMessage, .stream, .exchange, .wholeExchange, .history, .session, .cleared, .context, .unavailable:
             nil
         }
     }

@@ -47,6 +47,8 @@ int hb_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t nano
 int hb_set_timer_slack(unsigned long nanoseconds);
 /// Renames a file unless the new name is taken, in one step. Returns 0, or -1 with `errno`; `EEXIST`: it is taken.
 int hb_rename_new(const char *from, const char *to);
+/// Makes the allocator give freed memory back to the system, also after a peak.
+void hb_return_freed_memory(void);
 /// The bytes that the process has allocated and not freed, with what the allocator adds to each area.
 int64_t hb_allocated_bytes(void);
 

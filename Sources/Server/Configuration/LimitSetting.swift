@@ -35,6 +35,7 @@ struct LimitSetting {
             LimitSetting(key: "joined_bytes_max", field: \.joinedBytesMax, range: 1024...(64 << 20)),
             LimitSetting(key: "memory_bytes_max", field: \.memoryBytesMax, range: (1 << 20)...bytesMax),
             LimitSetting(key: "unread_bytes_max", field: \.unreadBytesMax, range: (1 << 20)...bytesMax),
+            LimitSetting(key: "connection_bytes_max", field: \.connectionBytesMax, range: (1 << 20)...bytesMax),
             LimitSetting(key: "sockets_per_user", field: \.socketsPerUser, range: 1...countMax),
             LimitSetting(key: "heartbeat_seconds", field: \.heartbeatSeconds, range: 1...secondsMax),
             LimitSetting(key: "request_seconds", field: \.requestSeconds, range: 1...secondsMax),

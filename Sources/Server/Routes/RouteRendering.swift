@@ -12,6 +12,7 @@ enum RouteRendering: Sendable, Equatable {
     case rooms(limit: Int, offset: Int)
     /// As `rooms`, at the path that clients are to leave.
     case deprecatedRooms(limit: Int, offset: Int)
+    /// Refusals only: rows are written by `HistoryPage`.
     case history(limit: Int, offset: Int)
     case sessionCreated
     case sessionFetched
@@ -53,10 +54,6 @@ enum RouteRendering: Sendable, Equatable {
             (.deprecatedRooms(let limit, let offset), .rooms(let rooms, let total)):
             return Envelope.success(message: "Rooms retrieved successfully", at: now) { writer in
                 writer.page("rooms", rooms, total: total, limit: limit, offset: offset) { $0.roomListing($1) }
-            }
-        case (.history(let limit, let offset), .historyPage(let exchanges, let total)):
-            return Envelope.success(message: "History retrieved successfully", at: now) { writer in
-                writer.page("history", exchanges, total: total, limit: limit, offset: offset) { $0.historyRow($1) }
             }
         case (.memberSet, .member(let roomID, let member, let isNew)):
             return Self.memberSet(roomID, member, isNew: isNew, at: now)
@@ -157,34 +154,5 @@ extension JSONWriter {
         field("page", offset / limit + 1)
         field("page_size", limit)
         endObject()
-    }
-
-    /// Writes an exchange as a row of a history: the first family's names, with our `exchange_id` and `status` beside.
-    mutating func historyRow(_ exchange: ExchangeRecord) {
-        beginObject()
-        field("exchange_id", exchange.exchangeID.text)
-        field("user_id", exchange.userID.text)
-        field("session_id", exchange.sessionID.text)
-        field("room_id", exchange.roomID.text)
-        field("agent_type", exchange.agentType)
-        field("regenerate_of", exchange.regenerateOf?.text)
-        field("status", exchange.status.rawValue)
-        field("user_input", exchange.messages.map(\.text).joined(separator: "\n"))
-        field("agent_response", exchange.text)
-        field("timestamp", (exchange.messages.last?.timestamp ?? exchange.startedAt).rfc3339)
-        key("metadata")
-        beginObject()
-        field("tokens_used", exchange.usage.flatMap(Self.tokensUsed).map { .int(Int64($0)) } ?? .null)
-        let responseTime = exchange.endedAt.map { $0.milliseconds - exchange.startedAt.milliseconds }
-        field("response_time_ms", responseTime.map { .int($0) } ?? .null)
-        field("model", exchange.usage?.model.map { .string($0) } ?? .null)
-        endObject()
-        endObject()
-    }
-
-    private static func tokensUsed(_ usage: Usage) -> Int? {
-        if let total = usage.totalTokens { return total }
-        let parts = [usage.promptTokens, usage.completionTokens].compactMap { $0 }
-        return parts.isEmpty ? nil : parts.reduce(0, +)
     }
 }
