@@ -40,7 +40,8 @@ import Testing
             queue.append(small, of: "small")
             waits.append(0)
             while item != small {
-                queue.ended(of: "\(item)", after: 40_000_000 + UInt64(item) * 1_000_000)
+                // No two sums are the same, as with a clock: of two that are, the first that came goes first.
+                queue.ended(of: "\(item)", after: 40_000_000 + UInt64(item) * 1_234_567)
                 queue.append(item, of: "\(item)")
                 item = queue.next()!
                 if item != small { waits[waits.count - 1] += 1 }
