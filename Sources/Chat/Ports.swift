@@ -43,8 +43,8 @@ public enum StorageRequest: Sendable {
     case startExchange(ExchangeID, at: Timestamp)
     /// Appends a piece of a growing response.
     case appendSegment(ResponseSegment)
-    /// Notes that these answers are to be stopped: whatever happens to the hub until their outcomes are stored, they were
-    /// cancelled.
+    /// Notes that these answers are to be stopped: they count as cancelled, whatever happens to the hub until their
+    /// outcomes are stored.
     case markCancelled([ExchangeID], at: Timestamp)
     /// Folds the segments into one response and stores the outcome.
     case finishExchange(ExchangeOutcome)

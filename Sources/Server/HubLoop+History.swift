@@ -84,7 +84,8 @@ extension HubLoop {
         answer.hasBegun = true
         if pending.version == .http10 { stage.pending?.keepsAlive = false }
         let head = HTTPResponseWriter.streamHead(
-            HTTPResponse(status: 200, json: []).head.adding(pending.sharing), date: now.timestamp, version: pending.version,
+            HTTPResponse(status: 200, json: []).head.adding(pending.sharing), date: now.timestamp,
+            version: pending.version,
             keepAlive: pending.keepsAlive)
         guard pending.wantsBody else {
             end(on: socket, stage)

@@ -259,22 +259,9 @@ extension StorageRequest {
             .read { (reader) throws(SQLiteError) in try reader.findExchange(roomID, exchangeID) }
         case .readExchange(let roomID, let name):
             .read { (reader) throws(SQLiteError) in try reader.readExchange(roomID, name) }
-        case .createSession(let session, let max):
-            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session, sessionsMax: max) }
-        case .findRoom(let sessionID):
-            .read { (reader) throws(SQLiteError) in try reader.findRoom(of: sessionID) }
         case .markCancelled(let exchangeIDs, let now):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.markCancelled(exchangeIDs, at: now) }
-        case .findSession(let sessionID):
-            .read { (reader) throws(SQLiteError) in try reader.findSession(sessionID) }
-        case .touchSession(let sessionID, let expiresAt):
-            .write(bytes: 0) { (writer) throws(SQLiteError) in
-                try writer.touchSession(sessionID, expiresAt: expiresAt)
-            }
-        case .closeSession(let sessionID, let now):
-            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.closeSession(sessionID, at: now) }
-        case .resetSession(let sessionID, let agent, let now):
-            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.resetSession(sessionID, agent, at: now) }
+        case .createSession, .findSession, .findRoom, .touchSession, .closeSession, .resetSession: workOnSession
         case .clearHistory(let roomID, let sessionID):
             .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.clearHistory(roomID, sessionID) }
         case .context(let sessionID, let agent, let exchange, let limit):
@@ -291,6 +278,28 @@ extension StorageRequest {
             .read { (reader) throws(SQLiteError) in try reader.historyPage(filter, limit: limit, offset: offset) }
         case .listRooms(let userID, let page):
             .read { (reader) throws(SQLiteError) in try reader.listRooms(userID, page) }
+        }
+    }
+}
+
+extension StorageRequest {
+    private var workOnSession: Work {
+        switch self {
+        case .createSession(let session, let max):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.createSession(session, sessionsMax: max) }
+        case .findRoom(let sessionID):
+            .read { (reader) throws(SQLiteError) in try reader.findRoom(of: sessionID) }
+        case .findSession(let sessionID):
+            .read { (reader) throws(SQLiteError) in try reader.findSession(sessionID) }
+        case .touchSession(let sessionID, let expiresAt):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in
+                try writer.touchSession(sessionID, expiresAt: expiresAt)
+            }
+        case .closeSession(let sessionID, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.closeSession(sessionID, at: now) }
+        case .resetSession(let sessionID, let agent, let now):
+            .write(bytes: 0) { (writer) throws(SQLiteError) in try writer.resetSession(sessionID, agent, at: now) }
+        default: preconditionFailure("not a request about a session")
         }
     }
 }

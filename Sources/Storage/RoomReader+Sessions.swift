@@ -62,8 +62,8 @@ extension RoomReader {
         }
     }
 
-    /// What was answered when the hub asked again for an answer that its end had interrupted: whoever waited behind that
-    /// one is told this, and not the piece of text from before.
+    /// The answer that the hub asked for again after an interruption: the agent of a question that waited behind it is
+    /// told this text, and not the piece from before.
     private func restarted(_ exchange: Int64) throws(SQLiteError) -> String? {
         try connection.first(
             """

@@ -10,10 +10,8 @@ extension RoomWriter {
     func createSession(_ session: SessionRecord, sessionsMax: Int) throws(SQLiteError) -> StorageResult {
         guard let room = try connection.liveRoom(session.roomID) else { return .unavailable }
         let count = try connection.first(
-            """
-            SELECT count(*) FROM (
-                SELECT 1 FROM sessions WHERE room = ? AND closed_at IS NULL AND expires_at > ? LIMIT ?)
-            """, .int(room), .int(session.createdAt.milliseconds), .int(sessionsMax)
+            "SELECT count(*) FROM sessions WHERE room = ? AND closed_at IS NULL AND expires_at > ?", .int(room),
+            .int(session.createdAt.milliseconds)
         ) { Int($0.int(0)) }
         guard count ?? 0 < sessionsMax else { return .sessionLimitReached }
         try insert(session, in: room)

@@ -77,7 +77,7 @@ import Wire
         before.clients.last?.ask("close-session", ["session_id": .string(session)])
         let world = isLoaded ? before : HubWorld(loops: 2, seed: 2, before: before)
         let page = ClientRequest.historyPage(HistoryFilter(sessionID: SessionID(session)), limit: 10, offset: 0)
-        guard case .success(.historyPage(let exchanges, total: 1))? = world.request(page, user: "ben") else {
+        guard case .success(.historyPage(let exchanges, 1?, _))? = world.request(page, user: "ben") else {
             Issue.record("no page")
             return
         }

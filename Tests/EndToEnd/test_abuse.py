@@ -191,7 +191,9 @@ def test_without_descriptors_those_who_are_there_are_served(start_hub, open_clie
 
 def test_requests_that_never_come_to_an_end(start_hub, connect):
     hub = start_hub(config={"limits": {"request_seconds": REQUEST_SECONDS}})
-    request = b"POST /api/rooms HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 500\r\n"
+    request = (
+        b"POST /api/rooms HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 500\r\n")
     with Customer(hub) as customer:
         began = time.monotonic()
         by_the_byte = [connect(hub) for _ in range(100)]

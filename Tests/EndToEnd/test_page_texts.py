@@ -119,6 +119,7 @@ def look_around(window):
 
 
 # A minute: there are more than thirty texts, and a task may draw only so much of each.
+@pytest.mark.check
 def test_no_text_in_a_rooms_history_holds_the_page(rooms, browser):
     hub, ids = rooms
     window = open_page(browser, hub)

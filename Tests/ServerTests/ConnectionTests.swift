@@ -88,9 +88,11 @@ import Wire
         }
         var order: [ConnectionID] = []
         #expect(begin() == HistoryReads.atOnce)
-        #expect(!reads.ended(questions[99]), "it has not begun")
+        let early = reads.ended(questions[99])
+        #expect(!early, "it has not begun")
         for question in questions where question.descriptor != 50 {
-            #expect(reads.ended(question) && !reads.ended(question), "once")
+            let ends = (reads.ended(question), reads.ended(question))
+            #expect(ends == (true, false), "once")
             // One that is gone by now takes nobody's place.
             if order.count == 50, let gone = reads.take() { order.append(gone) }
             #expect(begin() <= 1)

@@ -158,7 +158,7 @@ final class Simulation {
     private func checkStreams(of user: UserID) {
         var count = 0
         for hub in hubs {
-            for room in hub.rooms.values { room.turns.forEach { if $0.record.userID == user { count += 1 } } }
+            for room in hub.rooms.values { count += room.turns.count { $0.record.userID == user } }
         }
         check(count <= scenario.limits.streamsPerUser, "\(user) has \(count) streams")
     }

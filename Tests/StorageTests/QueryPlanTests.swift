@@ -140,7 +140,7 @@ import Wire
         let connection = try connectionThatRanEverything()
         _ = try RoomWriter(connection: connection).settleRunning(at: .at(1))
         let sql = try #require(
-            connection.statements.keys.first { $0.contains("ended_at IS NULL") && $0.contains("exchange_id FROM") })
+            connection.statements.keys.first { $0.contains("ended_at IS NULL") && $0.contains("cancelled_at FROM") })
         var plan: [String] = []
         try connection.explain(sql, values: 0) { plan.append($0) }
         #expect(plan == ["SCAN exchanges USING INDEX exchanges_running"])
