@@ -14,7 +14,7 @@ BODY = 400_000
 def begin_body(hub, count=BODY):
     """Sends the whole of a body but its last byte."""
     raw = RawConnection(hub)
-    raw.send(b"POST /api/rooms HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    raw.send(b"POST /api/rooms HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
              b"Content-Length: %d\r\n\r\n" % count + b" " * (count - 1))
     return raw
 
