@@ -21,8 +21,8 @@ extension Room {
         }
     }
 
-    /// What may be done with somebody's session: its user and the room's owner may do everything, an editor may stop its
-    /// answer. In open mode an HTTP request that names no user may use a session by its id, as seed 000 has it.
+    /// What may be done with somebody's session: its user and the room's owner may do everything, an editor may stop
+    /// its answer. In open mode an HTTP request that names no user may use a session by its id, as seed 000 has it.
     func refusal(of command: Command, on session: Session) -> HubError? {
         guard let owner = session.record.userID, owner != command.user, !command.namesNobody else { return nil }
         switch command.request {

@@ -45,6 +45,10 @@ public final class EventLoop<Handler: LoopHandler> {
     private var wheel: TimerWheel<() -> Void>
     private var spareQueue = Mailbox<Handler>.Queue()
     private var isStopping = false
+    /// A timer that is later than this means that the process stood still.
+    var standstillNanoseconds: UInt64 = 250_000_000
+    /// Timers of this turn were left for the next one.
+    private var hasLookedAgain = false
     private let thread = pthread_self()
 
     /// Makes the loop, on the thread that will run it. Ignores SIGPIPE in the whole process: a peer that is gone shows
@@ -126,7 +130,7 @@ extension EventLoop {
         for event in events { dispatch(event) }
         readOn(round)
         drainMailbox()
-        fireTimers()
+        if !hasStoodStill() { fireTimers() }
         handler.turnEnded()
     }
 
@@ -138,6 +142,14 @@ extension EventLoop {
             action()
             if isQuiet, handler.hasWork { return }
         }
+    }
+
+    /// Whether timers are so late that the process must have been stopped, perhaps just before this turn: what has
+    /// arrived meanwhile comes first, in one more turn, or those who were there would be taken for silent.
+    private func hasStoodStill() -> Bool {
+        let isLate = wheel.nextDeadline.map { $0 + standstillNanoseconds < now } ?? false
+        hasLookedAgain = isLate && !hasLookedAgain
+        return hasLookedAgain
     }
 
     private func mayBlock() -> Bool {

@@ -193,8 +193,8 @@ extension RoomWriter {
         return .stored
     }
 
-    /// Ends what a process that is gone left running, with the text it had: `cancelled` where a cancel was accepted, else
-    /// `interrupted`.
+    /// Ends what a process that is gone left running, with the text it had: as `cancelled` where a cancel was
+    /// accepted, else as `interrupted`.
     func settleRunning(at now: Timestamp) throws(SQLiteError) -> Int {
         var running: [(Int64, ExchangeID, ExchangeStatus)] = []
         try connection.each("SELECT id, exchange_id, cancelled_at FROM exchanges WHERE ended_at IS NULL") {

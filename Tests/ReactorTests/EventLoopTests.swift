@@ -131,6 +131,20 @@ import Testing
         #expect(hand.recorder.turns - turnsBefore >= 3)
     }
 
+    /// A process that was stopped finds its timers late, and perhaps looked at its sockets just before.
+    @Test func afterAStandstillTheSocketsAreLookedAtBeforeTimersFire() throws {
+        let hand = try HandTurnedLoop()
+        hand.loop.standstillNanoseconds = 0
+        var fired = 0
+        let due = hand.loop.now + 1_000_000
+        hand.loop.schedule(at: due) { fired += 1 }
+        while hand.loop.readClock() < due + 2_000_000 {}
+        hand.turnOnce()
+        #expect(fired == 0)
+        hand.turnOnce()
+        #expect(fired == 1)
+    }
+
     @Test func aLoopIsNotWokenBeforeItsTimer() throws {
         let hand = try HandTurnedLoop()
         var isDue = false
