@@ -114,6 +114,13 @@ struct Subscription {
     var awaitsSnapshot = false
     /// What is sent when the cursor has reached the end of a deleted room's log.
     var farewell: SharedBytes?
+
+    /// Whether what follows its position is here; otherwise it needs a snapshot.
+    var canGoOn: Bool {
+        guard let catchUp else { return replica.log.index(after: position) != nil }
+        guard case .text(let record) = catchUp.items[Int(position - catchUp.start)] else { return true }
+        return replica.log.holds(record)
+    }
 }
 
 /// What one socket still has to be sent. Confined to its loop.
@@ -245,9 +252,7 @@ struct Outbox {
     private func lagging(_ barrier: Barrier) -> Int? {
         guard let index = subscription(of: barrier.roomID) else { return nil }
         let cursor = subscriptions[index]
-        guard cursor.position < barrier.seq, !cursor.awaitsSnapshot,
-            cursor.catchUp != nil || cursor.replica.log.index(after: cursor.position) != nil
-        else { return nil }
+        guard cursor.position < barrier.seq, !cursor.awaitsSnapshot, cursor.canGoOn else { return nil }
         return index
     }
 

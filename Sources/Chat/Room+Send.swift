@@ -29,7 +29,10 @@ final class PendingSend {
 // A send finds its turn, goes to disk, is acknowledged and enters the log; then its turn may start.
 extension Room {
     func send(_ request: SendRequest, _ command: Command) {
-        if request.opensSession, request.sessionID == nil { return sendInNewSession(request, command) }
+        if request.opensSession, request.sessionID == nil {
+            let (request, command) = inNewSession(request, command)
+            return send(request, command)
+        }
         guard let command = knowingRegenerated(request, command) else { return }
         let wanted = sessionID(for: request, command)
         guard sessions.index(of: wanted) != nil else {
@@ -121,15 +124,14 @@ extension Room {
 
     // MARK: - What is made with a message
 
-    /// The session is in memory from here on, and on disk with the message, or not at all.
-    private func sendInNewSession(_ request: SendRequest, _ command: Command) {
-        var request = request
-        var command = command
+    /// The same in a session of its own, which is in memory from here on, and on disk with the message or not at all.
+    private func inNewSession(_ request: SendRequest, _ command: Command) -> (SendRequest, Command) {
+        var (request, command) = (request, command)
         let session = newSession(of: command.user)
         meet(session)
         request.sessionID = session.sessionID
         command.request = .send(request)
-        send(request, command)
+        return (request, command)
     }
 
     /// The message came to nothing, and so does the session that it was to open.
@@ -153,12 +155,7 @@ extension Room {
             refuse(command, HubError(.notFound, "`regenerate_of` names no exchange of this room"))
             return vanish(.noRoom)
         }
-        var request = request
-        var command = command
-        let session = newSession(of: command.user)
-        meet(session)
-        request.sessionID = session.sessionID
-        command.request = .send(request)
+        let (request, command) = inNewSession(request, command)
         switch place(request, command) {
         case .success(let turn): commit(request, command, turn)
         case .failure(let error):

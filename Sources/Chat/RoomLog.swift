@@ -181,9 +181,12 @@ public final class RoomLog {
 
     /// A piece of a text at a position that is no entry's; `nil` if the text is not here.
     func frame(of record: ChunkRecord, at seq: UInt64) -> SharedBytes? {
-        guard let text = streams[record.streamID], record.offset + record.length <= text.count(of: record.kind)
-        else { return nil }
-        return encodeChunk(record, firstSeq: seq, seq: seq)
+        holds(record) ? encodeChunk(record, firstSeq: seq, seq: seq) : nil
+    }
+
+    /// Whether a piece of a text is here.
+    func holds(_ record: ChunkRecord) -> Bool {
+        streams[record.streamID].map { record.offset + record.length <= $0.count(of: record.kind) } ?? false
     }
 
     private func encodeChunk(_ part: ChunkRecord, firstSeq: UInt64, seq: UInt64) -> SharedBytes {

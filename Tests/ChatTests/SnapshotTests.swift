@@ -79,6 +79,30 @@ import Wire
         world.expectConsistent()
     }
 
+    @Test func aReplyDoesNotWaitForWhatFollowsASnapshotAndIsGone() {
+        var limits = Limits()
+        (limits.joinedBytesMax, limits.logTailBytesMax) = (0, 300)
+        let world = HubWorld(loops: 1, limits: limits)
+        world.agentsConfirm = false
+        let room = world.room()
+        let writer = world.connect("ann")
+        writer.send(room, "one", key: "m1")
+        world.say(world.lastStream, "word ")
+        let reader = world.connect("late")
+        reader.read(0)
+        reader.join(room)
+        world.finish(world.lastStream)
+        for number in 0..<20 {
+            writer.ask("update-room", ["room_id": .string(room), "room_name": .string("n\(number)")])
+        }
+        writer.send(room, "two", key: "m2")
+        reader.postCancel(world.lastStream)
+        reader.read(.max)
+        #expect(reader.last("ack").text("state") == "accepted")
+        #expect(reader.rooms[room]?.seq == world.hubs[0].rooms[RoomID(room)]?.log.seq)
+        world.expectConsistent()
+    }
+
     @Test func whatIsKeptForASecondIsCountedAndGoesAfterIt() {
         let (world, room) = world(1 << 20)
         let reader = world.connect()
