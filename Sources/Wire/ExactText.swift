@@ -40,10 +40,15 @@ extension String {
     }
 }
 
-extension CaseIterable where Self: RawRepresentable<String> {
+extension RawRepresentable<String> {
     /// The case of that name, which is compared by its bytes; `init(rawValue:)` compares as strings do.
+    ///
+    /// A name of ours has at most 64 bytes: in so few no run of accents costs anything.
+    @inlinable
     public init?(named name: String) {
-        guard let named = Self.allCases.first(where: { $0.rawValue.hasSameBytes(as: name) }) else { return nil }
+        guard name.utf8.count <= 64, let named = Self(rawValue: name), named.rawValue.hasSameBytes(as: name) else {
+            return nil
+        }
         self = named
     }
 }
