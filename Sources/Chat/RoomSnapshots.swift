@@ -58,7 +58,6 @@ struct Snapshot {
 
     /// When it is no longer used.
     var endsAt: UInt64 { madeAt + Self.lifetimeNanoseconds }
-    var bytes: Int { body.count }
 }
 
 extension Snapshot {
